@@ -1,0 +1,70 @@
+"""What training tells about itself: the history, the state that callbacks see, and the error of a run that diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class History(Mapping[str, list[float]]):
+    """One entry per epoch under "loss", "lr", "grad_norm", "seconds", and "val_loss" or metrics where asked for.
+
+    >>> h = History(); h.add(loss=0.5, lr=0.1); h.add(loss=0.25, lr=0.1); h["loss"]
+    [0.5, 0.25]
+    """
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[float]] = {}
+
+    def add(self, **values: float) -> None:
+        """Append an epoch."""
+        for name, value in values.items():
+            self._columns.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise KeyError(f"{name!r} is not in this history; it has {', '.join(self._columns) or 'no epoch yet'}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs recorded."""
+        return len(next(iter(self._columns.values()), []))
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}={column[-1]:.4g}" for name, column in self._columns.items() if column)
+        return f"History({self.epochs} epochs{': ' + last if last else ''})"
+
+
+class DivergenceError(ArithmeticError):
+    """The loss or the gradient stopped being finite.  The network holds the parameters of the last good epoch.
+
+    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss);
+    `history` holds the epochs before.
+    """
+
+    def __init__(self, message: str, epoch: int, batch: int, layer: int | None, history: History) -> None:
+        super().__init__(message)
+        self.epoch, self.batch, self.layer, self.history = epoch, batch, layer, history
+
+
+@dataclass
+class FitState:
+    """What a callback sees after each epoch: `network`, `epoch` (from 0), `epochs`, `logs` (this epoch's entries), `history`.
+
+    A callback that returns True ends the training.
+    """
+
+    network: Any
+    epoch: int
+    epochs: int
+    history: History
+    logs: dict[str, float] = field(default_factory=dict)

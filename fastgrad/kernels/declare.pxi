@@ -1,0 +1,169 @@
+# What the C headers offer, the records of one call, and shapes.
+from libc.string cimport memcpy, memset
+from libc.math cimport sqrt
+
+cdef extern from "blocks.h" nogil:
+    ctypedef double real                       # float or double: REAL_BITS decides, Cython need not know
+    ctypedef Py_ssize_t intp
+    ctypedef real *only                        # real *restrict
+    ctypedef const real *readonly "readonly_"
+    ctypedef int int32 "int32_t"
+    ctypedef unsigned long long uint64 "uint64_t"
+    ctypedef unsigned int float_mode
+    enum: LANES, PANEL, ROWS, TILE, REAL_BITS, VECTOR_BYTES, OPENMP_VERSION
+    ctypedef void (*Apply)(readonly z, only a, intp n) noexcept nogil
+    ctypedef void (*Grad)(readonly z, readonly a, only g, intp n) noexcept nogil
+    ctypedef void (*LossBlock)(readonly p, readonly t, only dp, only l, intp n, const real *c) noexcept nogil
+    ctypedef real (*LossRow)(const real *p, const real *t, intp label, intp gap, intp n, real *dp, real scale,
+                             real smooth) noexcept nogil
+    ctypedef void (*Step)(only w, readonly g, only slots, intp stride, intp n, const real *c) noexcept nogil
+    ctypedef void (*Prepare)(const double *hyper, double *constants) noexcept nogil
+    ctypedef void (*StepPrepare)(const double *hyper, double lr, double t, double *carry, double *constants) noexcept nogil
+    ctypedef struct Activation:
+        const char *name
+        Apply apply
+        Grad grad
+        int needs_z
+    ctypedef struct Loss:
+        const char *name
+        LossBlock block
+        LossRow row
+        Apply link
+        Prepare prepare
+        int softmax, hypers, constants
+    ctypedef struct Optimizer:
+        const char *name
+        int variant, slots, hypers, carries, constants
+        StepPrepare prepare
+        Step step
+    ctypedef struct Elementary:
+        const char *name
+        Apply apply
+    const Elementary *ELEMENTARY
+    const Activation *ACTIVATIONS
+    const Loss *LOSSES
+    const Optimizer *OPTIMIZERS
+    ctypedef void (*Work)(void *context, int thread, int threads) noexcept nogil
+
+cdef extern from "gather.h" nogil:
+    enum: F2, F4, F8, I1, U1, I2, U2, I4, U4, I8, U8
+    ctypedef struct Source:
+        const char *data
+        intp rows, columns, row_stride, column_stride
+        int type, swapped
+    int gather_row(const Source *s, intp row, real *out, intp gap, int finite)
+    real read_value(const char *p, int type, int swapped)
+
+cdef extern from "random.h" nogil:
+    void shuffled(uint64 seed, uint64 stream, intp n, int32 *order)
+    void uniform(uint64 seed, uint64 stream, intp n, double bound, double *out)
+    void philox_block(uint64 seed, uint64 stream, uint64 first, unsigned int *out)
+    enum: BLOCK
+
+cdef extern from * nogil:
+    void rows_times_panel(int mr, int nv, const real *start, const real *a, intp gap, intp K, const real *b, real *out)
+    real columns_times_panel(int mr, int nv, const real *start, const real *a, intp K, const real *b, real *out)
+    real column_sums(const real *start, const real *b, intp K, real *out)
+    void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd)
+    real dot_panels(const real *x, intp gap, const real *w, intp panels, real bias)
+    real weighted_rows(const real *start, const real *dz, const real *x, intp K, real *out)
+    void outer_rows(intp m, const real *dz, const real *w, real *out)
+    void mask_rows(real *a, intp m, intp live)
+    real sum_values(const real *a, intp n)
+    real finish_row(real *dz, const real *l, intp live, real scale)
+    real softmax_row(const real *z, intp gap, intp n, real *p, real scale, real *log_sum)
+    double fma_loop(intp rounds, real *sink)
+    void parallel_run(Work work, void *context, int threads)
+    void barrier(int threads)
+    int most_threads()
+    float_mode flush_subnormals()
+    void restore_subnormals(float_mode before)
+    void *grab(intp count)
+    void release(void *p)
+    double seconds_now()
+    int processor_level()
+    void prefetch "PREFETCH" (const void *p)
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()
+
+# Most constants that an optimizer or a loss may have, and rows that are worked on at a time: more rows than SLICE are taken
+# slice by slice with partial sums in slice order, so memory is bounded and float32 sums stay short.
+cdef enum:
+    MOST = 24
+    SLICE = 512
+
+cdef struct Layer:
+    intp I, O
+    bint narrow             # one output column: W is one row in panels, Z and A are plain vectors over the rows
+    Apply apply             # NULL: identity
+    Grad grad
+    bint needs_z
+    intp at_W, at_b         # places in a parameters buffer
+    intp tiles              # tiles of W, the unit that threads share
+    intp first_tile         # number of the first among all layers' tiles
+    real *W
+    real *b
+    real *Z                 # panels of (N, O), only if needs_z
+    real *A                 # panels of (N, O): f(Z)
+    real *dZ
+
+cdef struct Plan:           # everything that one call needs; the threads share it
+    intp L, H, size, tiles  # layers; rows that fit the buffers; reals of a parameters buffer; tiles of all layers
+    Layer *layer
+    real *params
+    real *slots             # slot k of a parameter lies k * size behind its place
+    real *G                 # sums of the gradient over slices; NULL where a batch is one slice
+    real *X                 # panels of (N, I): the gathered batch
+    real *T                 # the gathered targets: like the last layer's A; NULL for labels
+    real *dX                # panels of (N, I): dL/dX of the batch, where asked for
+    real *scale             # (N,) weight of a row, divided by the batch's
+    real *row_loss          # (N,)
+    real *scratch           # one stretch of transposed weights per thread
+    intp stretch
+    real *squares           # (2 * tiles,) sums of squares of gradient tiles, bias tiles behind
+    void *arena
+    Source x, t
+    const int32 *label
+    const double *weight    # (rows,) sample weights; NULL: all 1
+    const int32 *index      # order of the rows; NULL: as they lie
+    bint check_x            # look for NaN in each batch (data on disk)
+    const Loss *loss        # NULL: the targets are dL/dscores itself
+    real loss_c[MOST]
+    real smooth
+    intp rows, batch, first, last       # rows of an epoch; steps first..last of it
+    const Optimizer *optimizer
+    double hyper[MOST]
+    double carry[MOST]
+    double taken            # steps done so far
+    const double *lr        # (last - first,)
+    real c[MOST]            # the optimizer's constants of this step
+    double *dx_out          # (rows, I) where dX is asked for
+    bint by_tile
+    double next_look
+    # results
+    intp done               # steps done in this call
+    int status
+    intp bad                # row of X that is not finite
+    double loss_sum, weight_sum, norm_sum, batch_loss
+
+cdef enum: FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED
+
+# ---- shapes --------------------------------------------------------------------------------------------------------
+cdef inline intp least(intp a, intp b) noexcept nogil:
+    return a if a < b else b
+
+cdef inline intp ceil_div(intp a, intp b) noexcept nogil:
+    return (a + b - 1) // b
+
+cdef inline intp panels(intp columns) noexcept nogil:
+    return ceil_div(columns, PANEL)
+
+cdef inline int vectors(intp columns, intp p) noexcept nogil:      # vectors that panel p fills
+    return 1 + (columns - p * PANEL > LANES)
+
+cdef inline intp even(intp rows) noexcept nogil:                   # rows of a tile: 32 rows are 11 + 11 + 10, not 14 + 14 + 4
+    return ceil_div(rows, ceil_div(rows, ROWS)) if rows > 0 else 1
+
+cdef inline intp stride_of(const Layer *q) noexcept nogil:         # distance of a column's panels per row of Z, A, dZ
+    return 1 if q.narrow else PANEL

@@ -1,0 +1,150 @@
+/* What differs between compilers and processors, and nothing else: the type, restrict, OpenMP, flush-to-zero, memory.
+   GCC and Clang give vectors; any other compiler gets vectors of one lane, slower but with the same results. */
+#pragma once
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __FAST_MATH__
+#error "-ffast-math makes NaN checks vanish and sets flush-to-zero for the whole process: remove it from CFLAGS"
+#endif
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+typedef ptrdiff_t intp;
+#if REAL_BITS == 64
+typedef double real;
+#else
+typedef float real;
+#endif
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define APART static __attribute__((noinline, unused))
+#define RESTRICT __restrict__
+#define UNROLL _Pragma("GCC unroll 16")
+#if defined(__clang__)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define INLINE static __inline
+#define APART static
+#define RESTRICT __restrict
+#define UNROLL
+#define INDEPENDENT
+#define PREFETCH(p)
+#define __builtin_inf() HUGE_VAL
+#define FASTGRAD_ONE_LANE
+#endif
+typedef real *RESTRICT only; /* Cython has no word for restrict */
+typedef const real *RESTRICT readonly_;
+
+/* ---- threads: a region, its barrier ---- */
+typedef void (*Work)(void *context, int thread, int threads);
+static void parallel_run(Work work, void *context, int threads) {
+#ifdef _OPENMP
+    if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+        work(context, omp_get_thread_num(), omp_get_num_threads());
+        return;
+    }
+#endif
+    work(context, 0, 1);
+}
+INLINE void barrier(int threads) {
+#ifdef _OPENMP
+    if (threads > 1) {
+#pragma omp barrier
+    }
+#endif
+}
+static int most_threads(void) {
+#ifdef _OPENMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+#ifdef _OPENMP
+#define OPENMP_VERSION _OPENMP
+#else
+#define OPENMP_VERSION 0
+#endif
+
+/* ---- subnormals: flushed inside our own threads' work only ---- */
+#if defined(__SSE2__) || defined(_M_X64)
+#include <xmmintrin.h>
+typedef unsigned int float_mode;
+INLINE float_mode flush_subnormals(void) {
+    const float_mode before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040); /* FTZ and DAZ */
+    return before;
+}
+/* the flags raised meanwhile are dropped too: a user's np.errstate must not see ours */
+INLINE void restore_subnormals(float_mode before) { _mm_setcsr(before); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t float_mode;
+INLINE float_mode flush_subnormals(void) {
+    float_mode before;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before | (1u << 24)));
+    return before;
+}
+INLINE void restore_subnormals(float_mode before) { __asm__ volatile("msr fpcr, %0" : : "r"(before)); }
+#else
+typedef int float_mode;
+INLINE float_mode flush_subnormals(void) { return 0; }
+INLINE void restore_subnormals(float_mode before) { (void)before; }
+#endif
+
+/* ---- zeroed memory on a cache line's edge; NULL where there is none ---- */
+static void *grab(intp bytes) {
+    char *raw = (char *)calloc((size_t)bytes + 64 + sizeof(void *), 1), *at;
+    if (!raw) return NULL;
+    at = (char *)(((uintptr_t)raw + sizeof(void *) + 63) & ~(uintptr_t)63);
+    ((void **)at)[-1] = raw;
+    return at;
+}
+static void release(void *p) {
+    if (p) free(((void **)p)[-1]);
+}
+
+/* ---- a clock in seconds ---- */
+#if defined(_WIN32)
+#include <windows.h>
+static double seconds_now(void) {
+    LARGE_INTEGER f, t;
+    QueryPerformanceFrequency(&f);
+    QueryPerformanceCounter(&t);
+    return (double)t.QuadPart / (double)f.QuadPart;
+}
+#else
+#include <time.h>
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+#endif
+
+/* ---- what the processor can do, feature by feature (the levels' own names need GCC 12) ---- */
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+static int processor_level(void) {
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt") || !__builtin_cpu_supports("ssse3")) return 1;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi") ||
+        !__builtin_cpu_supports("bmi2"))
+        return 2;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512cd") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+        return 3;
+    return 4;
+}
+#else
+static int processor_level(void) { return 1; }
+#endif

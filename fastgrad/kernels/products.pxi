@@ -1,0 +1,149 @@
+# The three products, each with what follows it while its tile is in the first cache: `forward` (bias, activation),
+# `backward_input` (slope of the activation), `backward_weights` (the optimizer: a gradient is never stored).
+
+cdef void apply_padded(Apply f, const real *z, real *a, intp n) noexcept nogil:
+    """a = f(z) over n values side by side, always by whole vectors: a row's bits must not depend on how many it came with."""
+    cdef real given[TILE]
+    cdef real made[TILE]
+    cdef intp k = 0, m
+    while k < n:
+        m = least(TILE, n - k)
+        memset(given, 0, ceil_div(m, LANES) * LANES * sizeof(real))
+        memcpy(given, z + k, m * sizeof(real))
+        f(given, made, ceil_div(m, LANES) * LANES)
+        memcpy(a + k, made, m * sizeof(real))
+        k += m
+
+cdef void forward_narrow(const Layer *q, const real *X, intp H, intp r0, intp r1) noexcept nogil:
+    cdef real *Z = q.Z if q.needs_z else q.A
+    cdef intp r, n = panels(q.I)
+    for r in range(r0, r1):
+        Z[r] = dot_panels(X + r * PANEL, H * PANEL, q.W, n, q.b[0])
+    if q.apply != NULL:
+        apply_padded(q.apply, Z + r0, q.A + r0, r1 - r0)
+
+cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, intp r0, intp r1) noexcept nogil:
+    """A = f(X W + b): tiles first..last of rows r0..r1.  IN X, W, b; OUT A (and Z)"""
+    cdef real tile[TILE]
+    cdef intp mr = even(r1 - r0), n = ceil_div(r1 - r0, mr), t, p, r, m, at
+    cdef real *z
+    for t in range(first, last):
+        p = t // n
+        r = r0 + (t - p * n) * mr
+        m = least(mr, r1 - r)
+        at = (p * H + r) * PANEL
+        z = q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
+        rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * PANEL, H * PANEL, q.I,
+                         q.W + p * q.I * PANEL, z)
+        if q.apply != NULL:
+            q.apply(z, q.A + at, m * PANEL)
+            mask_rows(q.A + at, m, q.O - p * PANEL)
+
+cdef inline intp forward_tiles(const Layer *q, intp rows) noexcept nogil:
+    return ceil_div(rows, even(rows)) * panels(q.O)
+
+cdef void transpose_panel(const Layer *q, intp ip, real *T) noexcept nogil:
+    """T[o][0:PANEL] = W[ip * PANEL + 0:PANEL][o]"""
+    cdef intp i, j, o, I = q.I - ip * PANEL, ldo
+    cdef int nvi = vectors(q.I, ip)
+    for j in range(ceil_div(q.O, LANES)):       # a step that is only known to C would make this a Python loop
+        o = j * LANES
+        ldo = vectors(q.O, o // PANEL) * LANES
+        for i in range(nvi):
+            transpose(q.W + (o // PANEL) * q.I * PANEL + (ip * PANEL + i * LANES) * ldo + o % PANEL, ldo,
+                      I - i * LANES, T + o * nvi * LANES + i * LANES, nvi * LANES)
+
+cdef void backward_input(const Layer *q, const Layer *below, real *dX, intp H, intp p0, intp p1, intp r0, intp r1,
+                         real *T) noexcept nogil:
+    """dX = (dZ W') f'(below): input panels p0..p1 of rows r0..r1.  IN dZ, W; OUT dX (the dZ of the layer below)"""
+    cdef intp mr = even(r1 - r0), p, r, m, at
+    cdef int nv
+    for p in range(p0, p1):
+        if not q.narrow:
+            transpose_panel(q, p, T)
+        nv = vectors(q.I, p)
+        r = r0
+        while r < r1:
+            m = least(mr, r1 - r)
+            at = (p * H + r) * PANEL
+            if q.narrow:
+                outer_rows(m, q.dZ + r, q.W + p * PANEL, dX + at)
+            else:
+                rows_times_panel(<int>m, nv, NULL, q.dZ + r * PANEL, H * PANEL, q.O, T, dX + at)
+            if below != NULL and below.grad != NULL:
+                below.grad(below.Z + at if below.needs_z else NULL, below.A + at, dX + at, m * PANEL)
+                mask_rows(dX + at, m, q.I - p * PANEL)
+            r += m
+
+cdef inline void tile_of(const Layer *q, intp t, intp *p, intp *i, intp *m) noexcept nogil:
+    """Tile t of W: panel p of the outputs, m inputs from i on.  Tiles never straddle a panel of the inputs."""
+    cdef intp per_panel = ceil_div(PANEL, ROWS), whole = q.I // PANEL, rest = q.I - whole * PANEL
+    cdef intp n = whole * per_panel + ceil_div(rest, ROWS), j, ip, rows, mr
+    p[0] = t // n
+    j = t - p[0] * n
+    ip = least(j // per_panel, whole)
+    rows = least(PANEL, q.I - ip * PANEL)
+    mr = even(rows)
+    i[0] = ip * PANEL + (j - ip * per_panel) * mr
+    m[0] = least(mr, ip * PANEL + rows - i[0])
+
+cdef intp count_tiles(const Layer *q) noexcept nogil:
+    cdef intp whole = q.I // PANEL
+    if q.narrow:
+        return panels(q.I)
+    return (whole * ceil_div(PANEL, ROWS) + ceil_div(q.I - whole * PANEL, ROWS)) * panels(q.O)
+
+cdef inline void finish(Plan *s, intp at, const real *g, intp n) noexcept nogil:
+    """The optimizer's turn on n parameters whose gradient is complete."""
+    s.optimizer.step(s.params + at, g, s.slots + at, s.size, n, s.c)
+
+cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint last, int thread, int threads) noexcept nogil:
+    """W, b updated by dW = X' dZ, db = sum of dZ over N rows.  Where the batch has several slices the sums go through G:
+    `begun` says it holds the earlier ones, `last` that this slice completes it."""
+    cdef Layer *q = s.layer + l
+    cdef const real *X = s.layer[l - 1].A if l else s.X
+    cdef real tile[TILE]
+    cdef real *out = tile
+    cdef const real *earlier = NULL
+    cdef intp t, p, i, m, at, n, width
+    for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
+        if q.narrow:
+            p, i, m, width = 0, t * PANEL, 1, PANEL
+            at = q.at_W + i
+        else:
+            tile_of(q, t, &p, &i, &m)
+            width = vectors(q.O, p) * LANES
+            at = q.at_W + p * q.I * PANEL + i * width
+        if begun:
+            earlier = s.G + at
+        if not last:
+            out = s.G + at
+        if q.narrow:
+            s.squares[q.first_tile + t] = weighted_rows(earlier, q.dZ, X + t * H * PANEL, N, out)
+        else:
+            s.squares[q.first_tile + t] = columns_times_panel(
+                <int>m, vectors(q.O, p), earlier, X + (i // PANEL) * H * PANEL + i % PANEL, N, q.dZ + p * H * PANEL, out)
+        if last:
+            finish(s, at, tile, m * width)
+        if i == 0:
+            backward_bias(s, q, p, N, H, begun, last, t)
+
+cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint begun, bint last, intp t) noexcept nogil:
+    cdef real tile[TILE]
+    cdef intp at = q.at_b + p * PANEL
+    cdef real *out = tile
+    cdef const real *earlier = NULL
+    if begun:
+        earlier = s.G + at
+    if not last:
+        out = s.G + at
+    if q.narrow:
+        memset(tile, 0, PANEL * sizeof(real))
+        tile[0] = sum_values(q.dZ, N) + (earlier[0] if begun else 0)
+        s.squares[s.tiles + q.first_tile + t] = tile[0] * tile[0]
+        if not last:
+            memcpy(out, tile, PANEL * sizeof(real))
+    else:
+        s.squares[s.tiles + q.first_tile + t] = column_sums(earlier, q.dZ + p * H * PANEL, N, out)
+    if last:
+        finish(s, at, tile, LANES if q.narrow else vectors(q.O, p) * LANES)

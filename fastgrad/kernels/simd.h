@@ -1,0 +1,302 @@
+/* The microkernel: a tile of mr rows by nv vectors held in registers, acc[r][j] += a(r, k) * B[k][j] for k = 0..K-1.
+
+   A matrix (R, C) lies in panels of PANEL = 2 * LANES columns: element (r, c) is [c / PANEL][r][c % PANEL].  All numbers of
+   registers are compile-time constants (mr and nv through one switch) and every loop over them is unrolled by pragma:
+   otherwise GCC 12 moves the accumulators through the stack and a third of the speed is lost.
+   Every product sums over k in order, one fused multiply-add a term, no scalar tails: how the work was cut into tiles does
+   not show in the bits. */
+#pragma once
+#include "platform.h"
+
+#if defined(FASTGRAD_ONE_LANE)
+#define VECTOR_BYTES ((int)sizeof(real))
+#define LANES 1
+#define ROWS 4
+#elif defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define ROWS 14 /* 28 accumulators, 2 vectors of B, 1 broadcast: 31 of 32 registers */
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define ROWS 6 /* 12 + 2 + 1 of 16 */
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define ROWS 12 /* 24 + 2 + 1 of 32 */
+#else
+#define VECTOR_BYTES 16
+#define ROWS 6
+#endif
+
+#ifndef FASTGRAD_ONE_LANE
+#if VECTOR_BYTES * 8 / REAL_BITS == 16
+#define LANES 16
+#define EACH(f, s) f(s, 0), f(s, 1), f(s, 2), f(s, 3), f(s, 4), f(s, 5), f(s, 6), f(s, 7), f(s, 8), f(s, 9), f(s, 10), \
+    f(s, 11), f(s, 12), f(s, 13), f(s, 14), f(s, 15)
+#elif VECTOR_BYTES * 8 / REAL_BITS == 8
+#define LANES 8
+#define EACH(f, s) f(s, 0), f(s, 1), f(s, 2), f(s, 3), f(s, 4), f(s, 5), f(s, 6), f(s, 7)
+#elif VECTOR_BYTES * 8 / REAL_BITS == 4
+#define LANES 4
+#define EACH(f, s) f(s, 0), f(s, 1), f(s, 2), f(s, 3)
+#else
+#define LANES 2
+#define EACH(f, s) f(s, 0), f(s, 1)
+#endif
+#endif
+#define PANEL (2 * LANES)
+#define TILE (ROWS * PANEL)
+
+/* ---- vectors: loads need no alignment beyond the element's ---- */
+#ifdef FASTGRAD_ONE_LANE
+typedef real V;
+#define LANE(v, i) (v)
+INLINE V v_first(V v, intp n) { return n > 0 ? v : (V)0; }
+INLINE V v_first_or(V v, intp n, V fill) { return n > 0 ? v : fill; }
+INLINE V v_larger(V a, V b) { return a > b ? a : b; }
+INLINE real v_sum(V v) { return v; }
+INLINE real v_top(V v) { return v; }
+#else
+#if REAL_BITS == 64
+typedef long long lane_bits;
+#else
+typedef int lane_bits;
+#endif
+typedef real V __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+typedef lane_bits M __attribute__((vector_size(VECTOR_BYTES), may_alias));
+#define LANE_NUMBER(s, l) (l)
+#define SWAPPED(s, l) ((l) ^ (s))
+/* the first n lanes of v; zero, or those of `fill`, in the others */
+INLINE M m_first(intp n) {
+    const M number = {EACH(LANE_NUMBER, 0)};
+    return number < (lane_bits)(n < LANES ? n : LANES);
+}
+INLINE V v_first(V v, intp n) { return (V)((M)v & m_first(n)); }
+INLINE V v_first_or(V v, intp n, V fill) { return (V)(((M)v & m_first(n)) | ((M)fill & ~m_first(n))); }
+INLINE V v_larger(V a, V b) {
+    const M k = a > b;
+    return (V)(((M)a & k) | ((M)b & ~k));
+}
+/* sum and maximum over the lanes, halves folded onto each other: the order is fixed */
+#define FOLD(op) \
+    if (LANES > 8) v = op(v, __builtin_shufflevector(v, v, EACH(SWAPPED, (8 % LANES)))); \
+    if (LANES > 4) v = op(v, __builtin_shufflevector(v, v, EACH(SWAPPED, (4 % LANES)))); \
+    if (LANES > 2) v = op(v, __builtin_shufflevector(v, v, EACH(SWAPPED, (2 % LANES)))); \
+    v = op(v, __builtin_shufflevector(v, v, EACH(SWAPPED, 1)));
+INLINE V v_plus(V a, V b) { return a + b; }
+INLINE real v_sum(V v) {
+    FOLD(v_plus)
+    return v[0];
+}
+INLINE real v_top(V v) {
+    FOLD(v_larger)
+    return v[0];
+}
+#endif
+INLINE V v_load(const real *p) { return *(const V *)p; }
+INLINE void v_store(real *p, V v) { *(V *)p = v; }
+
+/* ---- the microkernel ---- */
+/* IN a: (row r, term k) at a[r * ra + k * ca]; b: row k of a panel at b[k * ldb]; IN/OUT acc */
+INLINE void accumulate(const int mr, const int nv, V acc[ROWS][2], const real *a, const intp ra, const intp ca, intp K,
+                       const real *b, const intp ldb) {
+    for (intp k = 0; k < K; k++) {
+        const V b0 = v_load(b + k * ldb), b1 = nv > 1 ? v_load(b + k * ldb + LANES) : b0;
+        UNROLL for (int r = 0; r < mr; r++) {
+            const real x = a[r * ra + k * ca];
+            acc[r][0] += x * b0;
+            if (nv > 1) acc[r][1] += x * b1;
+        }
+    }
+}
+INLINE void begin(const int mr, const int nv, V acc[ROWS][2], const real *from) {
+    UNROLL for (int r = 0; r < mr; r++) {
+        acc[r][0] = from ? v_load(from) : (V){0};
+        if (nv > 1) acc[r][1] = from ? v_load(from + LANES) : (V){0};
+    }
+}
+/* the switch from numbers to constants: F(mr, nv) */
+#define CASE(F, m, v) case m: F(m, v); break;
+#define CASES4(F, v) CASE(F, 4, v) CASE(F, 3, v) CASE(F, 2, v) CASE(F, 1, v)
+#define CASES6(F, v) CASE(F, 6, v) CASE(F, 5, v) CASES4(F, v)
+#define CASES12(F, v) CASE(F, 12, v) CASE(F, 11, v) CASE(F, 10, v) CASE(F, 9, v) CASE(F, 8, v) CASE(F, 7, v) CASES6(F, v)
+#if ROWS == 14
+#define CASES(F, v) CASE(F, 14, v) CASE(F, 13, v) CASES12(F, v)
+#elif ROWS == 12
+#define CASES(F, v) CASES12(F, v)
+#elif ROWS == 6
+#define CASES(F, v) CASES6(F, v)
+#else
+#define CASES(F, v) CASES4(F, v)
+#endif
+#define AS_CONSTANTS(F) \
+    if (nv == 2) switch (mr) { CASES(F, 2) } \
+    else switch (mr) { CASES(F, 1) }
+
+/* OUT out[mr][PANEL] = from (a row, or zero where NULL) + mr rows of a panelled matrix times the panel b[K][nv * LANES].
+   a: the first row's place in panel 0; panels lie `gap` apart.  A second vector that is not there is written as zero. */
+INLINE void rows_tile(const int mr, const int nv, const real *from, const real *a, intp gap, intp K, const real *b, real *out) {
+    V acc[ROWS][2];
+    intp k = 0;
+    begin(mr, nv, acc, from);
+    for (; k + PANEL <= K; k += PANEL, a += gap) accumulate(mr, nv, acc, a, PANEL, 1, PANEL, b + k * nv * LANES, nv * LANES);
+    if (k < K) accumulate(mr, nv, acc, a, PANEL, 1, K - k, b + k * nv * LANES, nv * LANES);
+    UNROLL for (int r = 0; r < mr; r++) {
+        v_store(out + r * PANEL, acc[r][0]);
+        v_store(out + r * PANEL + LANES, nv > 1 ? acc[r][1] : (V){0});
+    }
+}
+APART void rows_times_panel(int mr, int nv, const real *from, const real *a, intp gap, intp K, const real *b, real *out) {
+#define F(m, v) rows_tile(m, v, from, a, gap, K, b, out)
+    AS_CONSTANTS(F)
+#undef F
+}
+/* OUT out[mr][nv * LANES] = from (a tile, or zero where NULL) + mr columns of one panel a[K] times the panel b[K].
+   Gives the sum of squares of what it wrote, taken while it is in registers. */
+INLINE real columns_tile(const int mr, const int nv, const real *from, const real *a, intp K, const real *b, real *out) {
+    V acc[ROWS][2], s0 = {0}, s1 = {0};
+    begin(mr, nv, acc, NULL);
+    accumulate(mr, nv, acc, a, 1, PANEL, K, b, PANEL);
+    if (from) UNROLL for (int r = 0; r < mr; r++) {
+        acc[r][0] += v_load(from + r * nv * LANES);
+        if (nv > 1) acc[r][1] += v_load(from + r * nv * LANES + LANES);
+    }
+    UNROLL for (int r = 0; r < mr; r++) {
+        v_store(out + r * nv * LANES, acc[r][0]);
+        if (nv > 1) v_store(out + r * nv * LANES + LANES, acc[r][1]);
+        s0 += acc[r][0] * acc[r][0];
+        if (nv > 1) s1 += acc[r][1] * acc[r][1];
+    }
+    return v_sum(s0 + s1);
+}
+APART real columns_times_panel(int mr, int nv, const real *from, const real *a, intp K, const real *b, real *out) {
+#define F(m, v) return columns_tile(m, v, from, a, K, b, out)
+    AS_CONSTANTS(F)
+#undef F
+    return 0;
+}
+/* OUT out[PANEL] = from (or zero) + the sums of the columns of a panel b[K]; gives their sum of squares */
+APART real column_sums(const real *from, const real *b, intp K, real *out) {
+    V s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
+    intp k = 0;
+    for (; k + 2 <= K; k += 2) {
+        s0 += v_load(b + k * PANEL);
+        s1 += v_load(b + k * PANEL + LANES);
+        t0 += v_load(b + k * PANEL + PANEL);
+        t1 += v_load(b + k * PANEL + PANEL + LANES);
+    }
+    if (k < K) {
+        s0 += v_load(b + k * PANEL);
+        s1 += v_load(b + k * PANEL + LANES);
+    }
+    s0 += t0;
+    s1 += t1;
+    if (from) {
+        s0 += v_load(from);
+        s1 += v_load(from + LANES);
+    }
+    v_store(out, s0);
+    v_store(out + LANES, s1);
+    return v_sum(s0 * s0 + s1 * s1);
+}
+
+/* ---- transpose of LANES x LANES in registers: dst[c][r] = src[r][c]; source rows from `rows` on count as zero ---- */
+#ifdef FASTGRAD_ONE_LANE
+INLINE void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd) {
+    (void)lds;
+    (void)ldd;
+    dst[0] = rows > 0 ? src[0] : 0;
+}
+#else
+/* stage s exchanges the s-bit of row and lane: rows i and i + s give the lanes without and with that bit */
+#define WITHOUT(s, l) (((l) & (s)) ? LANES + (l) - (s) : (l))
+#define WITH(s, l) (((l) & (s)) ? LANES + (l) : (l) + (s))
+#define STAGE(s) \
+    if (s < LANES) UNROLL for (int i = 0; i < LANES; i++) if (!(i & s)) { \
+        const V x = v[i], y = v[i | s]; \
+        v[i] = __builtin_shufflevector(x, y, EACH(WITHOUT, (s % LANES))); \
+        v[i | s] = __builtin_shufflevector(x, y, EACH(WITH, (s % LANES))); \
+    }
+APART void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd) {
+    V v[LANES];
+    if (rows >= LANES) UNROLL for (int r = 0; r < LANES; r++) v[r] = v_load(src + r * lds);
+    else for (int r = 0; r < LANES; r++) v[r] = r < rows ? v_load(src + r * lds) : (V){0};
+    STAGE(1) STAGE(2) STAGE(4) STAGE(8)
+    UNROLL for (int r = 0; r < LANES; r++) v_store(dst + r * ldd, v[r]);
+}
+#endif
+
+/* ---- one output column (regression, yes/no): w lies as one row in panels, so a product is a dot product ----
+   OUT z = bias + sum over the panels of X[p][row] * w[p]; two sums a panel, folded at the end */
+INLINE real dot_panels(const real *x, intp gap, const real *w, intp panels_, real bias) {
+    V s0 = {0}, s1 = {0};
+    for (intp p = 0; p < panels_; p++) {
+        s0 += v_load(x + p * gap) * v_load(w + p * PANEL);
+        s1 += v_load(x + p * gap + LANES) * v_load(w + p * PANEL + LANES);
+    }
+    return bias + v_sum(s0 + s1);
+}
+/* OUT out[PANEL] = from (or zero) + sum over rows k of dz[k] * x[k][0:PANEL]; four chains, folded in order */
+APART real weighted_rows(const real *from, const real *dz, const real *x, intp K, real *out) {
+    V s[4][2] = {{{0}}};
+    intp k = 0;
+    for (; k + 4 <= K; k += 4) UNROLL for (int j = 0; j < 4; j++) {
+        s[j][0] += dz[k + j] * v_load(x + (k + j) * PANEL);
+        s[j][1] += dz[k + j] * v_load(x + (k + j) * PANEL + LANES);
+    }
+    for (; k < K; k++) {
+        s[0][0] += dz[k] * v_load(x + k * PANEL);
+        s[0][1] += dz[k] * v_load(x + k * PANEL + LANES);
+    }
+    V t0 = (s[0][0] + s[1][0]) + (s[2][0] + s[3][0]), t1 = (s[0][1] + s[1][1]) + (s[2][1] + s[3][1]);
+    if (from) {
+        t0 += v_load(from);
+        t1 += v_load(from + LANES);
+    }
+    v_store(out, t0);
+    v_store(out + LANES, t1);
+    return v_sum(t0 * t0 + t1 * t1);
+}
+
+/* ---- the machine's own measure: fused multiply-adds on registers only; gives how many flops were done ---- */
+APART double fma_loop(intp rounds, real *sink) {
+    V acc[ROWS][2], b0 = (V){0} + (real)0.999, b1 = (V){0} + (real)1.001;
+    UNROLL for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = (V){0} + (real)(r + 1);
+    for (intp k = 0; k < rounds; k++) UNROLL for (int r = 0; r < ROWS; r++) {
+        acc[r][0] = acc[r][0] * b0 + b1;
+        acc[r][1] = acc[r][1] * b1 - b0;
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) *sink += v_sum(acc[r][0] + acc[r][1]);
+    return (double)rounds * ROWS * 2 * LANES * 2;
+}
+
+/* OUT out[m][PANEL] = dz[r] * w[0:PANEL]: how one output column hands its error down */
+APART void outer_rows(intp m, const real *dz, const real *w, real *out) {
+    const V w0 = v_load(w), w1 = v_load(w + LANES);
+    for (intp r = 0; r < m; r++) {
+        v_store(out + r * PANEL, dz[r] * w0);
+        v_store(out + r * PANEL + LANES, dz[r] * w1);
+    }
+}
+/* zero the columns of a panel from `live` on, in m rows */
+APART void mask_rows(real *a, intp m, intp live) {
+    if (live >= PANEL) return;
+    for (intp r = 0; r < m; r++) {
+        v_store(a + r * PANEL, v_first(v_load(a + r * PANEL), live));
+        v_store(a + r * PANEL + LANES, v_first(v_load(a + r * PANEL + LANES), live > LANES ? live - LANES : 0));
+    }
+}
+/* sum of n values, lane by lane first; reads up to the next LANES values behind them and ignores those */
+INLINE real sum_values(const real *a, intp n) {
+    V sum = {0};
+    intp k = 0;
+    for (; k + LANES <= n; k += LANES) sum += v_load(a + k);
+    if (k < n) sum += v_first(v_load(a + k), n - k);
+    return v_sum(sum);
+}
+/* dz *= scale over a row of one panel, pads zeroed; gives the sum of the row's losses l */
+INLINE real finish_row(real *dz, const real *l, intp live, real scale) {
+    const intp second = live > LANES ? live - LANES : 0;
+    const V s0 = v_first(v_load(l), live), s1 = v_first(v_load(l + LANES), second);
+    v_store(dz, v_first(v_load(dz) * scale, live));
+    v_store(dz + LANES, v_first(v_load(dz + LANES) * scale, second));
+    return v_sum(s0 + s1);
+}

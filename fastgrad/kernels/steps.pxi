@@ -1,0 +1,272 @@
+# A training step, and many of them.
+#
+# A thread takes its rows of the batch through gather, forward, loss and backward_input without waiting for the others; then
+# all threads share the tiles of W.  Where a thread would get too few rows for a tile, every phase shares its tiles instead.
+# Each value is computed whole by one thread, in an order that does not depend on their number: so the bits do not either.
+
+cdef inline const real *below(const Plan *s, intp l) noexcept nogil:
+    return s.layer[l - 1].A if l else s.X
+
+# ---- batch ---------------------------------------------------------------------------------------------------------
+cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
+    """Rows start + r0 .. start + r1 of the epoch's order into X, T and, with sample weights, `scale` (still undivided)."""
+    cdef const Layer *top = s.layer + (s.L - 1)
+    cdef intp r, at
+    for r in range(r0, r1):
+        at = s.index[start + r] if s.index != NULL else start + r
+        if s.index != NULL and start + r + 2 < s.rows:
+            prefetch(s.x.data + s.index[start + r + 2] * s.x.row_stride)
+        if not gather_row(&s.x, at, s.X + r * PANEL, s.H * PANEL, s.check_x):
+            s.bad = at              # any of them serves: the caller looks for the first itself
+            s.status = BAD_ROW
+        if s.T != NULL:
+            gather_row(&s.t, at, s.T + r * stride_of(top), s.H * PANEL, 0)
+        if s.weight != NULL:
+            s.scale[r] = <real>s.weight[at]
+
+cdef double batch_weight(const Plan *s, intp start, intp rows) noexcept nogil:
+    cdef double total = 0
+    cdef intp r
+    if s.weight == NULL:
+        return rows
+    for r in range(start, start + rows):
+        total += s.weight[s.index[r] if s.index != NULL else r]
+    return total
+
+# ---- loss ----------------------------------------------------------------------------------------------------------
+cdef void loss_narrow(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept nogil:
+    """One output: the rows lie side by side, and are taken by whole vectors (see apply_padded)."""
+    cdef real p[TILE]
+    cdef real t[TILE]
+    cdef real d[TILE]
+    cdef real v[TILE]
+    cdef intp k = r0, m, r
+    while k < r1:
+        m = least(TILE, r1 - k)
+        memset(p, 0, ceil_div(m, LANES) * LANES * sizeof(real))
+        memset(t, 0, ceil_div(m, LANES) * LANES * sizeof(real))
+        memcpy(p, q.A + k, m * sizeof(real))
+        memcpy(t, s.T + k, m * sizeof(real))
+        s.loss.block(p, t, d, v, ceil_div(m, LANES) * LANES, s.loss_c)
+        if s.weight == NULL:
+            memcpy(s.row_loss + k, v, m * sizeof(real))
+            for r in range(m):
+                q.dZ[k + r] = d[r] * one
+        else:
+            for r in range(m):
+                s.row_loss[k + r] = v[r] * s.scale[k + r]
+                q.dZ[k + r] = d[r] * (s.scale[k + r] * one)
+        k += m
+
+cdef void loss_blocks(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept nogil:
+    """Elementwise losses of several outputs, tile by tile."""
+    cdef real v[TILE]
+    cdef intp k = r0, m, p, r, at
+    cdef real by
+    while k < r1:
+        m = least(ROWS, r1 - k)
+        memset(s.row_loss + k, 0, m * sizeof(real))
+        for p in range(panels(q.O)):
+            at = (p * s.H + k) * PANEL
+            s.loss.block(q.A + at, s.T + at, q.dZ + at, v, m * PANEL, s.loss_c)
+            for r in range(m):
+                by = one if s.weight == NULL else s.scale[k + r] * one
+                s.row_loss[k + r] += finish_row(q.dZ + at + r * PANEL, v + r * PANEL, q.O - p * PANEL, by)
+        for r in range(m):
+            s.row_loss[k + r] *= (<real>1 if s.weight == NULL else s.scale[k + r]) / q.O
+        k += m
+
+cdef void loss_rows(Plan *s, intp start, intp r0, intp r1, double total) noexcept nogil:
+    """row_loss (times the row's weight) and dZ of the last layer, rows r0..r1; `total` is the batch's weight."""
+    cdef Layer *q = s.layer + (s.L - 1)
+    cdef intp r, p, label = 0, gap = s.H * PANEL
+    cdef real one = <real>(1 / total), by, weight = 1
+    if s.loss == NULL:          # the targets are dL/dscores
+        for p in range(panels(q.O)):
+            memcpy(q.dZ + p * gap + r0 * stride_of(q), s.T + p * gap + r0 * stride_of(q),
+                   (r1 - r0) * stride_of(q) * sizeof(real))
+        memset(s.row_loss + r0, 0, (r1 - r0) * sizeof(real))
+    elif s.loss.row != NULL and not q.narrow:
+        for r in range(r0, r1):
+            by = one
+            if s.weight != NULL:
+                weight = s.scale[r]
+                by = weight * one
+            if s.label != NULL:
+                label = s.label[s.index[start + r] if s.index != NULL else start + r]
+            s.row_loss[r] = weight * s.loss.row(q.A + r * PANEL, s.T + r * PANEL if s.T != NULL else NULL, label, gap, q.O,
+                                                q.dZ + r * PANEL, by, s.smooth)
+    elif q.narrow:
+        loss_narrow(s, q, r0, r1, one)
+    else:
+        loss_blocks(s, q, r0, r1, <real>(1 / (total * q.O)))
+
+cdef void output_slope(Plan *s, intp r0, intp r1) noexcept nogil:
+    """An activation on the last layer: dZ times its slope."""
+    cdef Layer *q = s.layer + (s.L - 1)
+    cdef intp p, at
+    if q.grad == NULL or r0 == r1:
+        return
+    if q.narrow:
+        grad_padded(q, r0, r1)
+        return
+    for p in range(panels(q.O)):
+        at = (p * s.H + r0) * PANEL
+        q.grad(q.Z + at if q.needs_z else NULL, q.A + at, q.dZ + at, (r1 - r0) * PANEL)
+        mask_rows(q.dZ + at, r1 - r0, q.O - p * PANEL)
+
+cdef void grad_padded(const Layer *q, intp r0, intp r1) noexcept nogil:
+    cdef real z[TILE]
+    cdef real a[TILE]
+    cdef real g[TILE]
+    cdef intp k = r0, m
+    while k < r1:
+        m = least(TILE, r1 - k)
+        memset(z, 0, sizeof(z))
+        memset(a, 0, sizeof(a))
+        memset(g, 0, sizeof(g))
+        if q.needs_z:
+            memcpy(z, q.Z + k, m * sizeof(real))
+        memcpy(a, q.A + k, m * sizeof(real))
+        memcpy(g, q.dZ + k, m * sizeof(real))
+        q.grad(z, a, g, ceil_div(m, LANES) * LANES)
+        memcpy(q.dZ + k, g, m * sizeof(real))
+        k += m
+
+# ---- a slice of a batch --------------------------------------------------------------------------------------------
+cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, real *T) noexcept nogil:
+    """By rows: everything up to the gradients, for rows r0..r1 of the slice, without waiting for anyone."""
+    cdef Layer *q
+    cdef intp l
+    gather(s, start, r0, r1)
+    if r0 == r1:
+        return
+    for l in range(s.L):
+        q = s.layer + l
+        if q.narrow:
+            forward_narrow(q, below(s, l), s.H, r0, r1)
+        else:
+            forward(q, below(s, l), s.H, 0, forward_tiles(q, r1 - r0), r0, r1)
+    loss_rows(s, start, r0, r1, total)
+    output_slope(s, r0, r1)
+    for l in range(s.L - 1, 0, -1):
+        q = s.layer + l
+        backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, 0, panels(q.I), r0, r1, T)
+    if s.dX != NULL:
+        backward_input(s.layer, NULL, s.dX, s.H, 0, panels(s.layer.I), r0, r1, T)
+
+cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real *T, int thread, int threads) noexcept nogil:
+    """By tiles: every phase is shared out, and ends in a barrier."""
+    cdef intp r0 = m * thread // threads, r1 = m * (thread + 1) // threads, l, n
+    cdef Layer *q
+    gather(s, start, r0, r1)
+    barrier(threads)
+    for l in range(s.L):
+        q = s.layer + l
+        if q.narrow:
+            forward_narrow(q, below(s, l), s.H, r0, r1)
+        else:
+            n = forward_tiles(q, m)
+            forward(q, below(s, l), s.H, n * thread // threads, n * (thread + 1) // threads, 0, m)
+        barrier(threads)
+    loss_rows(s, start, r0, r1, total)
+    output_slope(s, r0, r1)
+    for l in range(s.L - 1, 0, -1):
+        barrier(threads)
+        q = s.layer + l
+        n = panels(q.I)
+        backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
+    if s.dX != NULL:
+        barrier(threads)
+        n = panels(s.layer.I)
+        backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
+
+cdef void look_around(Plan *s) noexcept nogil:
+    """Between the slices of a long step: has the user asked to stop?  Python's error, if any, is raised by the caller."""
+    cdef double now = seconds_now()
+    cdef int stop = 0
+    if now >= s.next_look:
+        s.next_look = now + 0.02
+        with gil:
+            stop = PyErr_CheckSignals()
+        if stop:
+            s.status = INTERRUPTED
+
+cdef void put_dx(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
+    cdef intp I = s.layer.I, r, c
+    for r in range(r0, r1):
+        for c in range(I):
+            s.dx_out[(start + r) * I + c] = s.dX[((c // PANEL) * s.H + r) * PANEL + c % PANEL]
+
+cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
+    """Step k of the epoch.  Gives 0 where training must stop; then no parameter has changed in this step."""
+    cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, SLICE)
+    cdef intp per_slice = ceil_div(rows, slices), j, m, l, start
+    cdef double total = batch_weight(s, begin, rows), loss = 0
+    cdef real *T = s.scratch + thread * s.stretch
+    if total == 0:                  # nothing counts: no step
+        return True
+    for j in range(slices):
+        start = begin + j * per_slice
+        m = least(per_slice, begin + rows - start)
+        if s.by_tile:
+            there_and_back_by_tile(s, start, m, total, T, thread, threads)
+        else:
+            there_and_back(s, start, m * thread // threads, m * (thread + 1) // threads, total, T)
+        if s.dX != NULL:
+            barrier(threads)
+            put_dx(s, start, m * thread // threads, m * (thread + 1) // threads)
+        if thread == 0:
+            if slices > 1:
+                look_around(s)
+            if j == slices - 1:
+                prepare_step(s, s.lr[k - s.first])
+        barrier(threads)
+        loss += sum_values(s.row_loss, m)       # every thread sums it: cheaper than a barrier, and all decide alike
+        if s.status != FINE or not (loss - loss == 0):
+            if thread == 0:
+                stopped(s, loss / total)
+            return False
+        for l in range(s.L):
+            backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
+        barrier(threads)
+    if thread == 0:
+        close_step(s, loss, total)
+    return True
+
+cdef void prepare_step(Plan *s, double lr) noexcept nogil:
+    """The optimizer's scalars of this step, in double, then as the kernel's reals."""
+    cdef double exact[MOST]
+    cdef int i
+    s.optimizer.prepare(s.hyper, lr, s.taken + 1, s.carry, exact)
+    for i in range(s.optimizer.constants):
+        s.c[i] = <real>exact[i]
+
+cdef void stopped(Plan *s, double loss) noexcept nogil:
+    s.batch_loss = loss
+    if s.status == FINE:
+        s.status = BAD_LOSS
+
+cdef void close_step(Plan *s, double loss, double total) noexcept nogil:
+    """Thread 0, while the others are at the next step's rows: sums in tile order."""
+    cdef double squares = 0
+    cdef intp i
+    for i in range(2 * s.tiles):
+        squares += s.squares[i]
+    s.taken += 1
+    s.done += 1
+    s.batch_loss = loss / total
+    s.loss_sum += loss
+    s.weight_sum += total
+    s.norm_sum += sqrt(squares)
+    if not (squares - squares == 0):
+        s.status = BAD_GRADIENT     # the others see it at the next step's check
+
+cdef void train_steps(void *context, int thread, int threads) noexcept nogil:
+    cdef Plan *s = <Plan *>context
+    cdef float_mode before = flush_subnormals()
+    cdef intp k
+    for k in range(s.first, s.last):
+        if not one_step(s, k, thread, threads):
+            break
+    restore_subnormals(before)

@@ -1,0 +1,278 @@
+"""The training loop: epochs of compiled steps, and what happens between them.
+
+The kernels run for about 50 ms at a time without the GIL; then Python looks at signals, the deadline and the progress bar.
+At the end of each epoch the parameters are published, so readers see whole epochs and a failure leaves the last good one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import arrays, schedules, train
+from .history import FitState, History
+from .network import Record
+from .optimizers import Optimizer, as_optimizer
+from .train import Batches, Run
+
+Array = npt.NDArray[Any]
+CHUNK_SECONDS = 0.05
+# a stream of random numbers is named by what it is for and the epoch; weights of layer k use stream k
+SHUFFLES, SPLITS = 1 << 40, 1 << 41
+# shuffling a mapped file by single rows would read a page for each; beyond this size whole blocks are shuffled
+DISK_BLOCK_BYTES, DISK_LIMIT_BYTES = 1 << 20, 1 << 30
+
+
+@dataclass
+class Fit:
+    """One call of fit: what was asked for, checked, and how far it is."""
+
+    record: Record
+    data: Batches
+    epochs: int
+    batch: int
+    optimizer: Optimizer
+    schedule: Any
+    threads: int
+    shuffle: bool
+    validation: Batches | None
+    metrics: tuple[Any, ...]
+    callbacks: tuple[Callable[[FitState], Any], ...]
+    patience: int | None
+    deadline: float | None
+    rows: Array | None = None  # the rows trained on, where some are held out
+    history: History = field(default_factory=History)
+    chunk: int = 1
+    best: float = np.inf
+    best_parameters: Array | None = None
+    waited: int = 0
+
+    @property
+    def count(self) -> int:
+        return self.data.rows if self.rows is None else len(self.rows)
+
+    @property
+    def steps(self) -> int:
+        return -(-self.count // self.batch)
+
+
+def prepare(
+    record: Record, X: Any, y: Any, *, epochs: int, batch_size: int | None, optimizer: Any, schedule: Any, validation: Any,
+    sample_weight: Any, callbacks: Iterable[Any], threads: int | None, max_seconds: float | None, shuffle: bool,
+    metrics: Any, early_stopping: int | None,
+) -> Fit:  # fmt: skip
+    """Check everything before anything is computed."""
+    arrays.check_integer(epochs, "epochs", 0)
+    if batch_size is not None:
+        arrays.check_integer(batch_size, "batch_size", 1)
+    if threads is not None:
+        arrays.check_integer(threads, "threads", 1, 1024)
+    if max_seconds is not None:
+        arrays.check_number(max_seconds, "max_seconds", 0.0)
+    if early_stopping is not None:
+        arrays.check_integer(early_stopping, "early_stopping", 1)
+    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for f in callbacks:
+        if not callable(f):
+            raise TypeError(f"callbacks must be functions of one argument, got {f!r}")
+    metrics = (metrics,) if isinstance(metrics, str) or callable(metrics) else tuple(metrics)
+    for metric in metrics:
+        _metric_name(metric)
+    rule, plan = as_optimizer(optimizer), schedules.as_schedule(schedule)
+    data = train.read_data(record, X, y, sample_weight)
+    held, rows = _validation(record, data, validation)
+    if early_stopping is not None and held is None:
+        raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
+    count = data.rows if rows is None else len(rows)
+    batch = min(count, count if batch_size is None else batch_size)
+    return Fit(
+        record, data, epochs, batch, rule, plan, train.step_threads(record, batch, threads), bool(shuffle), held, metrics,
+        callbacks, early_stopping, None if max_seconds is None else time.monotonic() + max_seconds, rows,
+    )  # fmt: skip
+
+
+def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches | None, Array | None]:
+    """(validation data, rows left for training): given arrays, or a fraction held out by the network's seed."""
+    if validation is None:
+        return None, None
+    if isinstance(validation, tuple | list):
+        if len(validation) not in (2, 3):
+            raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(validation)} entries")
+        weight = validation[2] if len(validation) == 3 else None
+        return train.read_data(record, *validation[:2], weight, ("validation X", "validation y")), None
+    fraction = arrays.check_number(validation, "validation", 0.0, 1.0, open_low=True)
+    strata = data.y if data.kind == "labels" else np.zeros(data.rows, np.int32)
+    order = np.empty(data.rows, np.int32)
+    record.kernels.permutation(record.seed, SPLITS, order)
+    held = np.concatenate([members[: round(fraction * len(members))] for members in _by_class(order, strata)])
+    if not 0 < len(held) < data.rows:
+        raise ValueError(f"validation={fraction} leaves {data.rows - len(held)} of {data.rows} rows for training")
+    keep = np.ones(data.rows, bool)
+    keep[held] = False
+    held.sort()
+    weight = None if data.weight is None else data.weight[held]
+    part = Batches(np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held]), weight, data.kind, data.on_disk)
+    return part, np.flatnonzero(keep).astype(np.int32)
+
+
+def _by_class(order: Array, strata: Array) -> list[Array]:
+    by = order[np.argsort(strata[order], kind="stable")]
+    return np.split(by, np.flatnonzero(np.diff(strata[by])) + 1)
+
+
+def run(fit: Fit, progress: bool | None) -> History:
+    """Train.  Whatever ends it, the network holds whole parameters and `record.run` the optimizer's state."""
+    record = fit.record
+    if not record.busy.acquire(blocking=False):
+        raise RuntimeError("this network is being trained by another call")
+    state = Run(record, fit.optimizer)
+    try:
+        state.catch_up()
+        record.run = state
+        with _bar(fit, progress) as bar:
+            _epochs(fit, state, bar)
+        if fit.best_parameters is not None:
+            record.published = fit.best_parameters
+            state.ahead = False
+    except BaseException as error:
+        if state.ahead:
+            train.publish(record)
+        error.history = fit.history  # type: ignore[attr-defined]
+        raise
+    finally:
+        record.busy.release()
+    return fit.history
+
+
+def _epochs(fit: Fit, state: Run, bar: Any) -> None:
+    for epoch in range(fit.epochs):
+        started = time.monotonic()
+        logs = _one_epoch(fit, state, epoch, bar)
+        if logs is None:  # out of time before the epoch's first step
+            return
+        train.publish(fit.record)
+        logs["seconds"] = time.monotonic() - started
+        _evaluate(fit, logs)
+        fit.history.add(**logs)
+        fit.record.epochs_seen += 1
+        watched = logs.get("val_loss", logs["loss"])
+        if isinstance(fit.schedule, schedules.Schedule):
+            fit.schedule.observe(watched)
+        bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items() if k in ("loss", "val_loss")}, refresh=False)
+        told = FitState(fit.record, epoch, fit.epochs, fit.history, dict(logs))
+        stop = [f(told) is True for f in fit.callbacks]
+        if any(stop) or _out_of_patience(fit, watched) or _late(fit):
+            return
+
+
+def _late(fit: Fit) -> bool:
+    return fit.deadline is not None and time.monotonic() >= fit.deadline
+
+
+def _out_of_patience(fit: Fit, watched: float) -> bool:
+    if fit.patience is None:
+        return False
+    if watched < fit.best:
+        fit.best, fit.best_parameters, fit.waited = watched, fit.record.published, 0
+    else:
+        fit.waited += 1
+    return fit.waited >= fit.patience
+
+
+def _order(fit: Fit) -> Array | None:
+    """The rows of this epoch in their order; None: as they lie."""
+    record, count = fit.record, fit.count
+    if not fit.shuffle:
+        return fit.rows
+    stream = SHUFFLES + record.epochs_seen
+    if fit.data.on_disk and fit.data.X.nbytes > DISK_LIMIT_BYTES:
+        per = max(1, DISK_BLOCK_BYTES // max(1, fit.data.X.nbytes // fit.data.rows))
+        blocks = np.empty(-(-count // per), np.int32)
+        record.kernels.permutation(record.seed, stream, blocks)
+        order = np.concatenate([np.arange(b * per, min(count, (b + 1) * per), dtype=np.int32) for b in blocks])
+    else:
+        order = np.empty(count, np.int32)
+        record.kernels.permutation(record.seed, stream, order)
+    return order if fit.rows is None else fit.rows[order]
+
+
+def _one_epoch(fit: Fit, state: Run, epoch: int, bar: Any) -> dict[str, float] | None:
+    order, step, rate = _order(fit), 0, np.zeros(1)
+    losses = weights = norms = 0.0
+    counted = 0
+    while step < fit.steps and not (_late(fit) and (step or epoch)):
+        last = min(step + fit.chunk, fit.steps)
+        rate = schedules.rates(fit.schedule, fit.optimizer.lr, epoch, step, last, fit.steps, fit.epochs)
+        began = time.perf_counter()
+        result = state.steps(fit.data, fit.batch, fit.threads, order, step, last, rate)
+        done, status, _, loss, weight, norm, _ = result
+        if status == train.BAD_ROW:
+            train.not_finite(fit.data.X)
+        if status in (train.BAD_LOSS, train.BAD_GRADIENT):
+            bad = step + done - (status == train.BAD_GRADIENT)
+            raise train.diverged(fit.record, state, fit.data, fit.batch, order, bad, epoch, fit.history)
+        losses, weights, norms, counted = losses + loss, weights + weight, norms + norm, counted + done
+        took = (time.perf_counter() - began) / (last - step)
+        fit.chunk = max(1, min(2 * fit.chunk, int(CHUNK_SECONDS / max(took, 1e-9))))
+        bar.update(last - step)
+        step = last
+    if step == 0:
+        return None
+    mean = losses / weights if weights else float("nan")
+    return {"loss": mean, "lr": float(rate[-1]), "grad_norm": norms / counted if counted else float("nan")}
+
+
+def _evaluate(fit: Fit, logs: dict[str, float]) -> None:
+    """Validation loss and metrics of the epoch."""
+    record = fit.record
+    if fit.validation is not None:
+        logs["val_loss"] = train.loss(record, fit.validation, record.published, None)
+    for metric in fit.metrics:
+        rows = slice(None) if fit.rows is None else fit.rows
+        logs[_metric_name(metric)] = _score(record, metric, fit.data.X[rows], fit.data.y[rows])
+        if fit.validation is not None:
+            logs[f"val_{_metric_name(metric)}"] = _score(record, metric, fit.validation.X, fit.validation.y)
+
+
+def _metric_name(metric: Any) -> str:
+    if callable(metric):
+        return str(getattr(metric, "__name__", type(metric).__name__))
+    if metric not in ("accuracy", "r2"):
+        raise ValueError(f"unknown metric {metric!r}; known: accuracy, r2, or a function (y, predictions) -> number")
+    return str(metric)
+
+
+def _score(record: Record, metric: Any, X: Array, y: Array) -> float:
+    predicted = train.scores(record, X, True, None)
+    if record.target == "class":
+        predicted = predicted.argmax(1)
+        y = y if y.ndim == 1 else y.argmax(1)
+    elif record.outputs == 1:
+        predicted, y = predicted[:, 0], np.asarray(y).reshape(-1)
+    if callable(metric):
+        return float(metric(y, predicted))
+    if metric == "accuracy":
+        if record.target == "sign":
+            return float(np.mean((predicted > 0) == (y > 0)))
+        if record.target == "probability":
+            return float(np.mean((predicted > 0.5) == (y > 0.5)))
+        return float(np.mean(predicted == y))
+    truth = np.asarray(y, np.float64)
+    spread = float(((truth - truth.mean(0)) ** 2).sum())
+    return 1 - float(((truth - predicted) ** 2).sum()) / spread if spread else float("nan")
+
+
+def _bar(fit: Fit, progress: bool | None) -> Any:
+    """A progress bar over the steps: where asked for, or where a person looks on and it takes longer than half a second."""
+    from tqdm import tqdm
+
+    shown = progress is True or (progress is None and sys.stderr is not None and sys.stderr.isatty())
+    return tqdm(
+        total=fit.epochs * fit.steps, unit="step", disable=not shown, delay=0.0 if progress else 0.5, leave=False, desc="fit"
+    )

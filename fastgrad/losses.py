@@ -1,0 +1,82 @@
+"""Losses as the user configures them: each class is a thin face of its row in the catalog."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+from . import catalog
+
+# what each loss's parameter may be: (name, lowest, highest), both excluded but for a smoothing of 0
+_RANGES = {"delta": (0.0, float("inf")), "q": (0.0, 1.0), "label_smoothing": (-1e-300, 1.0)}
+
+
+class Loss:
+    """A loss with its parameters, which are keyword or positional numbers.
+
+    >>> Huber(delta=2.0).delta
+    2.0
+    """
+
+    row: ClassVar[catalog.Loss]
+    hyper: dict[str, float]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        bound = inspect.signature(type(self)).bind(*args, **kwargs)
+        bound.apply_defaults()
+        self.hyper = {}
+        for name, value in bound.arguments.items():
+            low, high = _RANGES.get(name, (-float("inf"), float("inf")))
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{type(self).__name__}: {name} must be a number, got {value!r}")
+            if not low < value < high:
+                allowed = f"[0, {high:g})" if name == "label_smoothing" else f"({low:g}, {high:g})"
+                raise ValueError(f"{type(self).__name__}: {name} must be in {allowed}, got {value!r}")
+            self.hyper[name] = float(value)
+
+    @property
+    def name(self) -> str:
+        """The row's name in the catalog."""
+        return self.row.name
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["hyper"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.hyper == other.__dict__["hyper"]
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+def _face(row: catalog.Loss) -> type[Loss]:
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
+    doc = (
+        f"{row.public}: {row.about}.\n\nOf a score p and its target t: {row.value}\n"
+        f"(the mean over all elements; over rows where a row has one class).\n"
+        f"Arguments: {', '.join(f'{k}={v!r}' for k, v in row.hyper.items()) or 'none'}. "
+        f"Raises TypeError or ValueError where one is out of range.\n\nSource: {row.source}.\n\n"
+        f">>> {row.public}().name\n'{row.name}'\n"
+    )
+    body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
+    return type(row.public, (Loss,), body)
+
+
+FACES = {row.name: _face(row) for row in catalog.LOSSES.values()}
+globals().update({face.__name__: face for face in FACES.values()})
+
+
+def as_loss(loss: object) -> Loss:
+    """A Loss, or the default one of that name; ValueError lists the names."""
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        return loss()
+    return FACES[catalog.lookup(catalog.LOSSES, loss, "loss").name]()

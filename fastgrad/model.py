@@ -1,0 +1,264 @@
+"""`fg.Network` as people use it: a thin class over the record; its methods call train and loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import arrays, loop, train
+from .history import History
+from .network import Dense, ParameterList, Record, read_layers
+
+Array = npt.NDArray[Any]
+
+
+class Network:
+    """A dense network: layers A = f(X W + b) and a loss.
+
+    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`.  `activation`: of the hidden layers, a
+    name or one name for each (default relu).  `loss`: a name or a loss such as `fg.Huber(0.5)`.  `dtype`: "float32" or
+    "float64", of the parameters and of all arithmetic.  `seed`: of the first parameters and of all shuffles.
+    Raises ValueError or TypeError naming the argument, what was found and what was expected.
+    Source: Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986).
+
+    >>> import numpy as np, fastgrad as fg
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> net = fg.Network([1, 16, 1], activation="tanh", loss="mse", seed=0)
+    >>> history = net.fit(X, X[:, 0] ** 2, epochs=200, batch_size=16, optimizer=fg.Adam(0.01))
+    >>> history["loss"][-1] < 0.001
+    True
+    >>> net.predict(X).shape
+    (64, 1)
+    """
+
+    def __init__(
+        self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0
+    ) -> None:
+        self._record = Record(read_layers(layers, activation), loss, dtype, seed)
+        self._history = History()
+
+    # ---- what it is ----
+    @property
+    def layers(self) -> tuple[Dense, ...]:
+        """The layers, first to last."""
+        return self._record.layers
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inputs, and outputs of each layer."""
+        return self._record.sizes
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """One name for each layer; the last is usually identity."""
+        return tuple(layer.activation for layer in self.layers)
+
+    @property
+    def loss_name(self) -> str:
+        """The loss's name in the catalog."""
+        return self._record.loss.name
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """dtype of parameters and arithmetic."""
+        return self._record.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return self._record.size
+
+    @property
+    def history(self) -> History:
+        """The history of the last `fit`."""
+        return self._history
+
+    def __repr__(self) -> str:
+        names = self.activations
+        hidden: Any = names[0] if len(set(names[:-1])) == 1 else list(names[:-1])
+        what = f", activation={hidden!r}" if len(names) > 1 else ""
+        layers: Any = list(self.sizes) if names[-1] == "identity" else list(self.layers)
+        what = what if names[-1] == "identity" else ""
+        return f"Network({layers}{what}, loss={self._record.loss!r}, dtype={self.dtype.name!r}, seed={self._record.seed})"
+
+    # ---- parameters ----
+    @property
+    def parameters(self) -> Array:
+        """All parameters as one flat read-only array (size,): W0 row by row, b0, W1, ...; assigning copies in."""
+        flat = self._record.flat(train.current(self._record))
+        flat.flags.writeable = False
+        return flat
+
+    @parameters.setter
+    def parameters(self, value: Any) -> None:
+        flat = arrays.as_parameter(value, (self.size,), self.dtype, "parameters")
+        train.assign(self._record, self._record.packed(flat))
+
+    @property
+    def weights(self) -> ParameterList:
+        """W (I, O) of each layer; items read as read-only arrays, assignment copies in."""
+        return ParameterList(self, 0)
+
+    @property
+    def biases(self) -> ParameterList:
+        """b (O,) of each layer; items read as read-only arrays, assignment copies in."""
+        return ParameterList(self, 1)
+
+    def named_parameters(self) -> Iterator[tuple[str, Array]]:
+        """Pairs of PyTorch's dotted names and read-only arrays.
+
+        >>> [name for name, _ in Network([2, 1]).named_parameters()]
+        ['layers.0.weight', 'layers.0.bias']
+        """
+        for k in range(len(self.layers)):
+            yield f"layers.{k}.weight", self.weights[k]
+            yield f"layers.{k}.bias", self.biases[k]
+
+    def _layer(self, k: int) -> tuple[Array, Array]:
+        return self._record.layer_arrays(train.current(self._record), k)
+
+    def _assign(self, k: int, W: Array, b: Array) -> None:
+        buffer = train.current(self._record)
+        fresh = self._record.packed(self._record.flat(buffer))
+        self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+        train.assign(self._record, fresh)
+
+    def astype(self, dtype: npt.DTypeLike) -> Network:
+        """A copy of the network with its parameters in another dtype (float32 or float64)."""
+        other = Network.__new__(Network)
+        other.__setstate__({**self.__getstate__(), "dtype": np.dtype(dtype).name})
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        r = self._record
+        return {
+            "layers": r.layers, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed, "epochs_seen": r.epochs_seen,
+            "parameters": np.array(self.parameters),
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"])
+        self._record.epochs_seen = state["epochs_seen"]
+        self._history = History()
+        self.parameters = state["parameters"]
+
+    # ---- computing ----
+    def forward(self, X: Any, *, threads: int | None = None) -> Array:
+        """Raw scores (N, O) of X (N, I), or (O,) of one row (I,).  ValueError where X does not fit or is not finite."""
+        return train.scores(self._record, X, False, threads)
+
+    def predict(self, X: Any, *, threads: int | None = None) -> Array:
+        """Scores after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
+
+        A row's result does not depend on the rows it came with, nor on `threads`.
+        ValueError where X does not fit or is not finite.
+
+        >>> import numpy as np
+        >>> Network([3, 2], loss="cross_entropy").predict(np.zeros(3, "float32"))
+        array([0.5, 0.5], dtype=float32)
+        """
+        return train.scores(self._record, X, True, threads)
+
+    def loss(self, X: Any, y: Any, sample_weight: Any = None, *, threads: int | None = None) -> float:
+        """Mean loss of X (N, I) against y; with weights (N,), sum(w l) / sum(w).  ValueError where they do not fit."""
+        data = train.read_data(self._record, X, y, sample_weight)
+        return train.loss(self._record, data, train.current(self._record), threads)
+
+    def gradient(
+        self, X: Any, y: Any, sample_weight: Any = None, *, as_dict: bool = False, threads: int | None = None
+    ) -> tuple[float, Any]:
+        """(loss, [(dW, db), ...]): the loss over all rows and its gradient, by the kernels that train.
+
+        With `as_dict`, the gradient by the names of `named_parameters`.  ValueError where X or y do not fit;
+        FloatingPointError where the loss is not finite.
+
+        >>> import numpy as np
+        >>> loss, ((dW, db),) = Network([2, 1], seed=1).gradient(np.ones((4, 2)), np.zeros(4))
+        >>> dW.shape, db.shape
+        ((2, 1), (1,))
+        """
+        value, grads = train.gradient(self._record, train.read_data(self._record, X, y, sample_weight), threads)
+        if not as_dict:
+            return value, grads
+        names = (f"layers.{k}.{part}" for k in range(len(grads)) for part in ("weight", "bias"))
+        return value, dict(zip(names, (array for pair in grads for array in pair), strict=True))
+
+    def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:
+        """[(dW, db), ...] for the caller's own dL/dscores (N, O); with `inputs`, also dL/dX (N, I) behind it.
+
+        ValueError where the shapes do not fit or a value is not finite.
+
+        >>> import numpy as np
+        >>> grads, dX = Network([2, 3, 1]).backward(np.ones((5, 2)), np.ones((5, 1)), inputs=True)
+        >>> dX.shape
+        (5, 2)
+        """
+        r = self._record
+        matrix = arrays.as_matrix(X, "X", columns=r.sizes[0])
+        slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
+        data = train.Batches(matrix, slopes, None, "slopes", arrays.is_memmap(matrix))
+        dX = np.empty(matrix.shape) if inputs else None
+        _, grads = train.gradient(r, data, threads, dX)
+        return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads
+
+    # ---- training ----
+    def fit(
+        self, X: Any, y: Any, *, epochs: int = 10, batch_size: int | None = 128, optimizer: Any = "adam", schedule: Any = None,
+        validation: Any = None, sample_weight: Any = None, callbacks: Any = (), threads: int | None = None,
+        max_seconds: float | None = None, progress: bool | None = None, shuffle: bool = True, metrics: Any = (),
+        early_stopping: int | None = None,
+    ) -> History:  # fmt: skip
+        """Train on X (N, I) and y for `epochs` passes; gives the history, one entry per epoch.
+
+        `batch_size`: rows of a step; 1 is stochastic, None is batch, anything between mini-batch gradient descent.
+        `optimizer`: a name or e.g. `fg.Adam(1e-3)`, with a fresh state; training goes on from the present parameters.
+        `schedule`: e.g. `fg.Cosine()`, or a function epoch -> lr.  `validation`: (X, y), (X, y, weights), or a fraction
+        to hold out (by the seed; by class for class targets).  `sample_weight` (N,): a batch's loss is sum(w l) / sum(w).
+        `callbacks`: functions of a FitState, called after each epoch; True ends training.  `threads`: None uses as many
+        as help; the result is the same, bit for bit.  `max_seconds`: returns after the step in which time runs out.
+        `progress`: True or False, or None for a bar where a person looks on.  `shuffle`: a new order each epoch.
+        `metrics`: "accuracy", "r2" or functions (y, predictions) -> number; with `val_` twins.  `early_stopping`: ends
+        after so many epochs without a better validation loss, and restores the best parameters.
+
+        Raises ValueError or TypeError for bad input before anything is computed; `fg.DivergenceError` where the loss
+        stops being finite; RuntimeError where another thread trains this network.  Ctrl-C and a callback's error come
+        through once the parameters are whole; `error.history` holds the epochs before.
+        """
+        fit = loop.prepare(
+            self._record, X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, schedule=schedule,
+            validation=validation, sample_weight=sample_weight, callbacks=self._callbacks(callbacks), threads=threads,
+            max_seconds=max_seconds, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
+        )  # fmt: skip
+        self._history = fit.history
+        return loop.run(fit, progress)
+
+    def _callbacks(self, callbacks: Any) -> tuple[Callable[[Any], Any], ...]:
+        """Callbacks see this network, not its record."""
+        given = (callbacks,) if callable(callbacks) else tuple(callbacks)
+
+        def wrap(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            def told(state: Any) -> Any:
+                state.network = self
+                return f(state)
+
+            return told
+
+        return tuple(wrap(f) if callable(f) else f for f in given)
+
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, batch_size: int | None = None, optimizer: Any = None,
+        threads: int | None = None,
+    ) -> Network:  # fmt: skip
+        """One pass over X (N, I) and y in the given order: one step, or steps of `batch_size` rows; gives the network.
+
+        The optimizer (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its state
+        between calls.  Raises as `fit`; ValueError where another optimizer is named later.
+
+        >>> import numpy as np
+        >>> net = Network([2, 1]).partial_fit(np.ones((4, 2)), np.zeros(4), optimizer="sgd")
+        """
+        train.partial_fit(self._record, X, y, sample_weight, batch_size, optimizer, threads)
+        return self

@@ -1,0 +1,179 @@
+"""The record of a network: layers, loss, parameters and the lock that keeps two trainings apart.  Nothing here computes.
+
+Parameters live in one buffer of panels (see kernels/simd.h).  The buffer that readers see is never written: training works on
+its own and publishes a new one, so that `predict` in another thread sees whole parameters, and a failed run leaves the last
+good ones.  Ordinary arrays are made when somebody looks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import arrays, catalog, dispatch
+from .losses import Loss, as_loss
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A dense layer: A = f(X W + b), W (inputs, outputs), b (outputs,).
+
+    `inputs`, `outputs`: sizes, at least 1; `activation`: a name of the catalog, elementwise, default none.
+    ValueError or TypeError where one is out of range or unknown.  Source: Rumelhart, Hinton & Williams 1986.
+
+    >>> Dense(3, 2, "relu")
+    Dense(inputs=3, outputs=2, activation='relu')
+    """
+
+    inputs: int
+    outputs: int
+    activation: str = "identity"
+
+    def __post_init__(self) -> None:
+        arrays.check_integer(self.inputs, "inputs", 1)
+        arrays.check_integer(self.outputs, "outputs", 1)
+        catalog.lookup(catalog.ACTIVATIONS, self.activation, "activation")
+
+
+def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
+    """Zeros that start on a cache line."""
+    count = reals * (rows or 1)
+    raw = np.zeros(count + 64 // dtype.itemsize, dtype)
+    skip = -raw.ctypes.data % 64 // dtype.itemsize
+    flat = raw[skip : skip + count]
+    return flat if rows is None else flat.reshape(rows, reals)
+
+
+def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
+    """[784, 128, 10] with activations, or a list of Dense, as checked layers."""
+    if isinstance(layers, (str, bytes)) or not isinstance(layers, Sequence | np.ndarray) or len(layers) == 0:
+        raise TypeError(f"layers must be a list of sizes or of fg.Dense, got {layers!r}")
+    if all(isinstance(layer, Dense) for layer in layers):
+        if activation is not None:
+            raise ValueError("activation is given by each fg.Dense; leave the argument out")
+        for k, (a, b) in enumerate(zip(layers, layers[1:], strict=False)):
+            if a.outputs != b.inputs:
+                raise ValueError(f"layer {k} has {a.outputs} outputs but layer {k + 1} has {b.inputs} inputs")
+        return tuple(layers)
+    if any(isinstance(layer, Dense) for layer in layers):
+        raise TypeError("layers must be all sizes or all fg.Dense, not a mixture")
+    sizes = [arrays.check_integer(size, f"layers[{k}]", 1) for k, size in enumerate(layers)]
+    if len(sizes) < 2:
+        raise ValueError(f"layers needs at least an input and an output size, got {sizes}")
+    hidden = len(sizes) - 2
+    names = ["relu" if activation is None else activation] * hidden if not isinstance(activation, list | tuple) else [*activation]
+    if len(names) != hidden:
+        raise ValueError(f"activation has {len(names)} entries for {hidden} hidden layers")
+    if not hidden and activation is not None and not isinstance(activation, list | tuple):
+        catalog.lookup(catalog.ACTIVATIONS, activation, "activation")
+    return tuple(Dense(i, o, f) for i, o, f in zip(sizes[:-1], sizes[1:], [*names, "identity"], strict=True))
+
+
+class Record:
+    """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
+
+    def __init__(self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int) -> None:
+        self.layers, self.loss = layers, as_loss(loss)
+        self.kernels, self.dtype = dispatch.kernels(dtype), np.dtype(dtype)
+        self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
+        self.sizes = (layers[0].inputs, *(layer.outputs for layer in layers))
+        _check_loss(self.loss, self.outputs)
+        hyper = tuple(self.loss.hyper.values())
+        names = tuple(layer.activation for layer in layers)
+        self.program = self.kernels.Program(self.sizes, names, self.loss.name, hyper)
+        self.size = sum(layer.inputs * layer.outputs + layer.outputs for layer in layers)
+        # flops of a step per row: forward, dW, and dX of every layer but the first
+        products = [layer.inputs * layer.outputs for layer in layers]
+        self.flops_forward, self.flops_step = 2.0 * sum(products), 6.0 * sum(products) - 2.0 * products[0]
+        self.busy = threading.Lock()
+        self.epochs_seen = 0
+        self.run: Any = None  # buffers and optimizer state of the training that partial_fit goes on with
+        self.published = aligned(self.program.size, self.dtype)
+        self.draw()
+
+    @property
+    def outputs(self) -> int:
+        return self.sizes[-1]
+
+    @property
+    def target(self) -> str:
+        """The kind of targets, as `arrays.as_targets` names it."""
+        kind = self.loss.row.kind
+        return "class" if kind == "sign" and self.outputs > 1 else kind
+
+    def draw(self) -> None:
+        """First parameters: weights uniform within the bound that suits the activation, biases zero.
+
+        He: sqrt(6 / I); Glorot: sqrt(6 / (I + O)); LeCun: sqrt(3 / I).  Sources: He et al. 2015, arXiv:1502.01852;
+        Glorot & Bengio 2010; LeCun et al. 1998.
+        """
+        for k, layer in enumerate(self.layers):
+            i, o = layer.inputs, layer.outputs
+            kind = catalog.ACTIVATIONS[layer.activation].init
+            bound = {"he": 6 / i, "glorot": 6 / (i + o), "lecun": 3 / i}[kind] ** 0.5
+            draws = np.empty((i, o))
+            self.kernels.fill_uniform(self.seed, k, bound, draws)
+            self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
+
+    def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
+        """W (I, O) and b (O,) of layer k in a buffer, as new arrays."""
+        layer = self.layers[k]
+        W, b = np.empty((layer.inputs, layer.outputs), self.dtype), np.empty(layer.outputs, self.dtype)
+        self.program.unpack(buffer, k, W, b)
+        return W, b
+
+    def flat(self, buffer: Array) -> Array:
+        """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
+        return np.concatenate([part.ravel() for k in range(len(self.layers)) for part in self.layer_arrays(buffer, k)])
+
+    def packed(self, flat: Array) -> Array:
+        """The other way: a new buffer."""
+        buffer, at = aligned(self.program.size, self.dtype), 0
+        for k, layer in enumerate(self.layers):
+            n = layer.inputs * layer.outputs
+            W, b = flat[at : at + n].reshape(layer.inputs, layer.outputs), flat[at + n : at + n + layer.outputs]
+            self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+            at += n + layer.outputs
+        return buffer
+
+
+def _check_loss(loss: Loss, outputs: int) -> None:
+    if loss.name == "cross_entropy" and outputs < 2:
+        raise ValueError(
+            "cross_entropy needs at least 2 outputs, one for each class, got 1; for yes/no targets use binary_cross_entropy"
+        )
+
+
+class ParameterList(Sequence[Array]):
+    """`net.weights` or `net.biases`: items read as read-only arrays; assigning to one copies into the network."""
+
+    def __init__(self, network: Any, part: int) -> None:
+        self._network, self._part = network, part
+
+    def __len__(self) -> int:
+        return len(self._network.layers)
+
+    def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
+        array = self._network._layer(range(len(self))[k])[self._part]
+        array.flags.writeable = False
+        return array
+
+    def __setitem__(self, k: int, value: Any) -> None:
+        k = range(len(self))[k]
+        pair = list(self._network._layer(k))
+        name = f"{'biases' if self._part else 'weights'}[{k}]"
+        pair[self._part] = arrays.as_parameter(value, pair[self._part].shape, self._network.dtype, name)
+        self._network._assign(k, *pair)
+
+    def __repr__(self) -> str:
+        letter = "b" if self._part else "W"
+        return f"[{', '.join(f'{letter}{a.shape}' for a in self)}]"

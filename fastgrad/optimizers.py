@@ -1,0 +1,224 @@
+"""Optimizers as the user configures them: each class is a thin face of its row in the catalog.
+
+Names, defaults and update rules are PyTorch's; the arithmetic is the compiled block function that training uses too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import catalog, dispatch, formulas
+
+Arrays = npt.NDArray[Any] | Sequence[npt.NDArray[Any]] | Mapping[str, npt.NDArray[Any]]
+# below this many numbers a second thread costs more than it brings
+ONE_THREAD = 50_000
+
+
+class Optimizer:
+    """An update rule with its hyperparameters.
+
+    Every argument is a number (or a pair of them, or a bool), checked when the optimizer is made; `lr` is the step size.
+
+    >>> import numpy as np
+    >>> w, opt = np.array([1.0, -2.0]), SGD(0.5)
+    >>> opt.update(w, np.array([2.0, 2.0]), opt.init(w)); w
+    array([ 0., -3.])
+    """
+
+    row: ClassVar[catalog.Optimizer]
+    hyper: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        bound = inspect.signature(type(self)).bind(*args, **kwargs)
+        bound.apply_defaults()
+        self.hyper = {name: _checked(type(self).__name__, name, value) for name, value in bound.arguments.items()}
+        if "nesterov" in self.hyper and self.hyper["nesterov"] and (not self.momentum or self.dampening):
+            raise ValueError("nesterov=True needs momentum > 0 and dampening = 0")
+        flags = formulas.variants(self.row)
+        self.variant = formulas.variant_of(self.row, self.hyper)
+        self.slots = formulas.slots_of(self.row, flags[self.variant])
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["hyper"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.hyper == other.__dict__["hyper"]
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Hyperparameters without lr, as the kernels take them."""
+        flat: dict[str, float] = {}
+        for name, value in self.hyper.items():
+            if isinstance(value, tuple):
+                flat.update({f"{name[:-1]}{i}": v for i, v in enumerate(value, 1)})
+            else:
+                flat[name] = float(value)
+        return tuple(flat[name] for name in formulas.expand_hyper(self.row))
+
+    @property
+    def carry(self) -> tuple[float, ...]:
+        """First values of the scalars that live on from step to step."""
+        return tuple(self.row.carry.values())
+
+    def first_slots(self) -> tuple[float, ...]:
+        """The value that each slot starts from."""
+        return tuple(float(self.hyper.get(self.row.slots[s], 0)) for s in self.slots)
+
+    def init(self, params: Arrays) -> OptimizerState:
+        """State for `params`: an array, or a list or dict of arrays, float32 or float64, C-contiguous and writeable.
+
+        Raises TypeError or ValueError for anything else.
+        """
+        return OptimizerState(self, params)
+
+    def update(self, params: Arrays, grads: Arrays, state: OptimizerState, lr: float | None = None) -> None:
+        """One step in place: `params` and `state` change, in one pass over memory.
+
+        `grads` has the structure, shapes and dtypes of `params`; `lr` overrides the optimizer's own for this step.
+        Raises ValueError, before anything changes, where they do not match or the state is another optimizer's.
+        """
+        state.step_with(self, params, grads, self.hyper["lr"] if lr is None else lr)
+
+
+class OptimizerState:
+    """Slots and step count of one optimizer for one set of parameters.
+
+    `step`: steps done.  `slots`: for each array of the parameters, its state arrays by the names of the catalog.
+    """
+
+    def __init__(self, optimizer: Optimizer, params: Arrays) -> None:
+        arrays = _as_list(params, "params")
+        if not arrays:
+            raise ValueError("params is empty: there is nothing to optimize")
+        self.optimizer, self.step, self.names = optimizer, 0, list(params) if isinstance(params, Mapping) else None
+        self.dtype = _parameter_dtype(arrays)
+        self.shapes = [a.shape for a in arrays]
+        first = np.array(optimizer.first_slots(), self.dtype)
+        self._slots = [np.repeat(first[:, None], a.size, axis=1) for a in arrays]
+        self._rule = dispatch.kernels(self.dtype).Stepper(
+            optimizer.row.name, optimizer.variant, optimizer.numbers, optimizer.carry
+        )
+
+    @property
+    def slots(self) -> list[dict[str, npt.NDArray[Any]]]:
+        """Views of the state arrays, in the parameters' shapes."""
+        names = self.optimizer.slots
+        return [
+            {name: s[k].reshape(shape) for k, name in enumerate(names)}
+            for s, shape in zip(self._slots, self.shapes, strict=True)
+        ]
+
+    def step_with(self, optimizer: Optimizer, params: Arrays, grads: Arrays, lr: float) -> None:
+        """The work of `Optimizer.update`."""
+        if optimizer is not self.optimizer and optimizer != self.optimizer:
+            raise ValueError(f"the state belongs to {self.optimizer!r}, not to {optimizer!r}")
+        ws, gs = _as_list(params, "params", self.names), _as_list(grads, "grads", self.names)
+        if len(ws) != len(self.shapes) or len(gs) != len(self.shapes):
+            raise ValueError(f"{len(ws)} params and {len(gs)} grads where the state has {len(self.shapes)} arrays")
+        for what, arrays in (("params", ws), ("grads", gs)):
+            for k, array in enumerate(arrays):
+                if array.shape != self.shapes[k] or array.dtype != self.dtype or not array.flags.c_contiguous:
+                    raise ValueError(
+                        f"{what}[{k}] must be a C-contiguous {self.dtype} array of shape {self.shapes[k]}, "
+                        f"got {array.dtype} {array.shape}"
+                    )
+                if what == "params" and not array.flags.writeable:
+                    raise ValueError(f"params[{k}] is read-only; it is updated in place")
+        self.step += 1
+        self._rule.begin(lr, self.step)
+        for w, g, s in zip(ws, gs, self._slots, strict=True):
+            self._rule.step(w, g, s, 1 if w.size < ONE_THREAD else dispatch.available_threads())
+
+
+def _as_list(arrays: Arrays, what: str, names: list[str] | None = None) -> list[npt.NDArray[Any]]:
+    if type(arrays) is np.ndarray:
+        return [arrays]
+    if isinstance(arrays, Mapping):
+        if names is not None and list(arrays) != names:
+            raise ValueError(f"{what} has the names {list(arrays)}, expected {names}")
+        arrays = list(arrays.values())
+    found = list(arrays)
+    for k, array in enumerate(found):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{what}[{k}] must be a NumPy array, got {type(array).__name__}")
+    return found
+
+
+def _parameter_dtype(arrays: list[npt.NDArray[Any]]) -> np.dtype[Any]:
+    dtype = arrays[0].dtype
+    if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"params must be float32 or float64, got {dtype}")
+    for k, array in enumerate(arrays):
+        if array.dtype != dtype:
+            raise TypeError(f"params[{k}] is {array.dtype}, but params[0] is {dtype}: one dtype for all")
+        if not array.flags.c_contiguous or not array.flags.writeable:
+            raise ValueError(f"params[{k}] must be C-contiguous and writeable: it is updated in place")
+    return dtype
+
+
+def _checked(owner: str, name: str, value: Any) -> Any:
+    """A hyperparameter within its range: betas, rho and alpha in [0, 1), flags bools, everything else >= 0."""
+    default = {k: v for row in catalog.OPTIMIZERS.values() if row.public == owner for k, v in row.hyper.items()}[name]
+    if isinstance(default, bool):
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{owner}: {name} must be True or False, got {value!r}")
+        return bool(value)
+    if isinstance(default, tuple):
+        if not isinstance(value, (tuple, list)) or len(value) != len(default):
+            raise ValueError(f"{owner}: {name} must be {len(default)} numbers, got {value!r}")
+        return tuple(_number(owner, f"{name}[{i}]", v, below=1.0) for i, v in enumerate(value))
+    return _number(owner, name, value, below=1.0 if name in ("rho", "alpha") else np.inf)
+
+
+def _number(owner: str, name: str, value: Any, below: float) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
+    if not 0 <= value < below or not np.isfinite(value):
+        raise ValueError(f"{owner}: {name} must be at least 0 and below {below:g}, got {value!r}")
+    return float(value)
+
+
+def _face(row: catalog.Optimizer) -> type[Optimizer]:
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
+    arguments = ", ".join(f"{name}={value!r}" for name, value in row.hyper.items())
+    doc = (
+        f"{row.public}: {row.about}.\n\nArguments (numbers; lr is the step size): {arguments}.\n"
+        f"Raises TypeError or ValueError where one is out of range.\n\n"
+        f"Each step, elementwise:\n\n{_indented(row.per_step)}{_indented(row.update)}\n\nSource: {row.source}.\n\n"
+        f">>> {row.public}(lr=0.01).lr\n0.01\n"
+    )
+    body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
+    return type(row.public, (Optimizer,), body)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.strip().splitlines())
+
+
+FACES = {row.name: _face(row) for row in catalog.OPTIMIZERS.values()}
+globals().update({face.__name__: face for face in FACES.values()})
+SGD, Adam = FACES["sgd"], FACES["adam"]  # named for readers and type checkers; the rest are made just as these are
+
+
+def as_optimizer(optimizer: object) -> Optimizer:
+    """An Optimizer, or the default one of that name; ValueError lists the names."""
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        return optimizer()
+    return FACES[catalog.lookup(catalog.OPTIMIZERS, optimizer, "optimizer").name]()

@@ -1,0 +1,227 @@
+"""Learning-rate schedules: the step size as a function of training time in epochs.
+
+A schedule gets the optimizer's lr, the time at which each step starts (epochs, float64, any shape), the epochs that `fit`
+will run in total and the length of a step in epochs; it gives the lr of each step.  Written with NumPy, evaluated for many
+steps at once.  `warmup`: epochs over which the result rises linearly from nearly 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import numpy.typing as npt
+
+Times = npt.NDArray[np.float64]
+
+
+@dataclass(kw_only=True)
+class Schedule:
+    """What all schedules share.  ValueError where an argument is out of range."""
+
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.init and value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+                raise ValueError(f"{type(self).__name__}: {f.name} must be a number >= 0, got {value!r}")
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        """The schedule without its warm-up."""
+        raise NotImplementedError
+
+    def __call__(self, lr: float, epoch: npt.ArrayLike, total: float, step: float = 0.0) -> Times:
+        """The lr at these times.
+
+        >>> Cosine()(0.1, [0.0, 5.0, 10.0], 10).round(3).tolist()
+        [0.1, 0.05, 0.0]
+        """
+        times = np.asarray(epoch, np.float64)
+        rates = np.broadcast_to(self.shape(lr, times, total), times.shape)
+        if self.warmup:
+            rates = rates * np.minimum(1.0, (times + step) / self.warmup)
+        return np.ascontiguousarray(rates, np.float64)
+
+    def observe(self, loss: float) -> None:
+        """Told the loss (validation's where there is one) after each epoch."""
+
+
+@dataclass
+class Constant(Schedule):
+    """lr, unchanged."""
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return np.full(epoch.shape, lr)
+
+
+@dataclass
+class StepDecay(Schedule):
+    """lr * gamma^floor(epoch / step_size).  Source: torch.optim.lr_scheduler.StepLR."""
+
+    step_size: float = 10.0
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.step_size == 0:
+            raise ValueError("StepDecay: step_size must be above 0")
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return lr * self.gamma ** np.floor(epoch / self.step_size)
+
+
+@dataclass
+class ExponentialDecay(Schedule):
+    """lr * gamma^epoch.  Source: torch.optim.lr_scheduler.ExponentialLR."""
+
+    gamma: float = 0.95
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return lr * self.gamma**epoch
+
+
+@dataclass
+class Polynomial(Schedule):
+    """From lr to end_lr as (1 - epoch / total)^power.  Source: torch.optim.lr_scheduler.PolynomialLR."""
+
+    power: float = 1.0
+    end_lr: float = 0.0
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return self.end_lr + (lr - self.end_lr) * (1 - np.minimum(epoch / total, 1)) ** self.power
+
+
+@dataclass
+class InverseScaling(Schedule):
+    """lr / (1 + epoch)^power.  Source: Robbins & Monro 1951; scikit-learn's invscaling, in epochs instead of samples."""
+
+    power: float = 0.5
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return lr / (1 + epoch) ** self.power
+
+
+@dataclass
+class Cosine(Schedule):
+    """From lr to end_lr along half a cosine.  Source: Loshchilov & Hutter 2016, arXiv:1608.03983."""
+
+    end_lr: float = 0.0
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return self.end_lr + (lr - self.end_lr) * 0.5 * (1 + np.cos(np.pi * np.minimum(epoch / total, 1)))
+
+
+@dataclass
+class WarmRestarts(Schedule):
+    """Cosine over `period` epochs, again and again, each period `multiply` times as long as the one before.
+
+    Source: Loshchilov & Hutter 2016, arXiv:1608.03983 (SGDR).
+    """
+
+    period: float = 10.0
+    multiply: float = 1.0
+    end_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.period == 0 or self.multiply < 1:
+            raise ValueError("WarmRestarts: period must be above 0 and multiply at least 1")
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        if self.multiply == 1:
+            place = epoch % self.period / self.period
+        else:
+            m = self.multiply
+            count = np.floor(np.log(epoch / self.period * (m - 1) + 1) / np.log(m) + 1e-12)
+            start, length = self.period * (m**count - 1) / (m - 1), self.period * m**count
+            place = (epoch - start) / length
+        return self.end_lr + (lr - self.end_lr) * 0.5 * (1 + np.cos(np.pi * place))
+
+
+@dataclass
+class OneCycle(Schedule):
+    """Up from max_lr / div_factor to max_lr in the first pct_start of training, then down to 1 / final_div_factor of the start.
+
+    Both ways along half a cosine.  `max_lr` is the optimizer's lr where not given.
+    Source: Smith & Topin 2017, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR.
+    """
+
+    max_lr: float | None = None
+    pct_start: float = 0.3
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.pct_start < 1 or self.div_factor < 1 or self.final_div_factor < 1:
+            raise ValueError("OneCycle: pct_start must be between 0 and 1, both div factors at least 1")
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        top = lr if self.max_lr is None else self.max_lr
+        low, place = top / self.div_factor, np.minimum(epoch / total, 1)
+        end = low / self.final_div_factor
+        up, down = place / self.pct_start, (place - self.pct_start) / (1 - self.pct_start)
+        rising, falling = 0.5 * (1 - np.cos(np.pi * up)), 0.5 * (1 + np.cos(np.pi * down))
+        return np.where(up < 1, low + (top - low) * rising, end + (top - end) * falling)
+
+
+@dataclass
+class ReduceOnPlateau(Schedule):
+    """lr times `factor` whenever the loss has not improved by `threshold` (relative) for more than `patience` epochs.
+
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau.
+    """
+
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
+    _scale: float = field(default=1.0, init=False, repr=False)
+    _best: float = field(default=math.inf, init=False, repr=False)
+    _bad: int = field(default=0, init=False, repr=False)
+    _resting: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.factor < 1:
+            raise ValueError("ReduceOnPlateau: factor must be between 0 and 1")
+
+    def shape(self, lr: float, epoch: Times, total: float) -> Times:
+        return np.full(epoch.shape, max(lr * self._scale, min(self.min_lr, lr)))
+
+    def observe(self, loss: float) -> None:
+        if loss < self._best * (1 - self.threshold):
+            self._best, self._bad = loss, 0
+        else:
+            self._bad += 1
+        if self._resting:
+            self._resting, self._bad = self._resting - 1, 0
+        if self._bad > self.patience:
+            self._scale, self._bad, self._resting = self._scale * self.factor, 0, self.cooldown
+
+
+def as_schedule(schedule: object) -> Schedule | Callable[[float], float]:
+    """A Schedule, None (constant), or any function of the epoch that gives an lr; TypeError otherwise."""
+    if schedule is None:
+        return Constant()
+    if isinstance(schedule, type) and issubclass(schedule, Schedule):
+        return schedule()
+    if isinstance(schedule, Schedule) or callable(schedule):
+        return schedule
+    raise TypeError(f"schedule must be a Schedule such as Cosine(), or a function epoch -> lr, got {schedule!r}")
+
+
+def rates(schedule: Schedule | Callable[[float], float], lr: float, epoch: int, first: int, last: int, steps: int, total: int) -> Times:
+    """The lr of steps first..last of an epoch of `steps` steps; ValueError where one is negative or not finite."""
+    times = epoch + np.arange(first, last) / steps
+    if isinstance(schedule, Schedule):
+        found = schedule(lr, times, total, 1 / steps)
+    else:
+        found = np.array([float(schedule(float(t))) for t in times])
+    if not (np.isfinite(found).all() and (found >= 0).all()):
+        raise ValueError(f"the schedule gave an lr that is negative or not finite in epoch {epoch}")
+    return found

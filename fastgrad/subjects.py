@@ -1,0 +1,243 @@
+"""What a gradient check is about: a network's loss or a user's function, as a function of one flat float64 vector.
+
+Promised: the network or array given is only read (all work is done on copies), everything is evaluated in float64 at exactly
+the numbers that the user's precision sees, and a gradient in a lower precision is compared with the float64 one.
+Left out: finite differences (slopes.py), what to check and what to report (check.py).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.slopes import Floats, Line, Surface
+
+ROWS = 32  # rows whose own gradients say how much cancels in the sum over rows
+MAX_ROWS = 1024  # kinks are looked for row by row in no larger batch
+DRAWS = 8  # float64 gradients that span a neighbourhood of the size of the lower precision
+
+
+class Block(NamedTuple):
+    """A named parameter and its place in the flat vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass
+class Subject:
+    """A function with a claimed gradient.
+
+    given (n,): the claim, in float64 where that can be had. native: the claim in the user's own precision if that is lower
+    and `given` is not it; again: the same claim asked for a second time. precision: relative rounding error of `given`.
+    cancelled (n,): the mean over rows of |gradient of one row|. repeat: does the function give the same value again?
+    """
+
+    kind: str
+    blocks: list[Block]
+    surface: Surface
+    given: Floats
+    first: np.ndarray[Any, Any]
+    again: np.ndarray[Any, Any]
+    precision: float
+    repeatable: bool
+    native: Floats | None = None
+    native_precision: float = 0.0
+    cancelled: Floats | None = None
+    gradient: Callable[[Floats], Floats] | None = None
+
+    def name(self, position: int) -> tuple[str, tuple[int, ...]]:
+        """The parameter's name and the index in it of a position in the flat vector."""
+        block = next(b for b in self.blocks if b.start <= position < b.stop)
+        return block.name, tuple(int(i) for i in np.unravel_index(position - block.start, block.shape))
+
+
+def is_network(target: object) -> bool:
+    """Does it have what a network has?"""
+    return all(hasattr(target, name) for name in ("loss", "gradient", "parameters", "astype", "dtype"))
+
+
+def units(theta: Floats) -> Floats:
+    """A natural step for each parameter: its own size, but not far below the common size (1 at most) of all of them."""
+    common = float(np.sqrt(np.mean(theta**2))) if theta.size else 0.0
+    return np.maximum(np.abs(theta), min(common, 1.0) or 1.0)
+
+
+def flat(gradient: object) -> np.ndarray[Any, Any]:
+    """One vector from [(dW, db), ...], the order of a network's `parameters`."""
+    return np.concatenate([np.ravel(part) for pair in gradient for part in pair if part is not None])  # type: ignore[attr-defined]
+
+
+def network_blocks(net: Any, gradient: Sequence[Sequence[Any]]) -> list[Block]:
+    """The names, shapes and places of a network's parameters, from its gradient's shapes."""
+    shapes = [(k, i, np.shape(part)) for k, pair in enumerate(gradient) for i, part in enumerate(pair) if part is not None]
+    names = [f"layers.{k}.{('weight', 'bias')[i]}" for k, i, _ in shapes]
+    own = [pair[0] for pair in net.named_parameters()] if hasattr(net, "named_parameters") else []
+    names = own if len(own) == len(names) else names
+    blocks, start = [], 0
+    for name, (_, _, shape) in zip(names, shapes, strict=True):
+        blocks.append(Block(name, shape, start, start + math.prod(shape)))
+        start = blocks[-1].stop
+    if start != np.size(net.parameters):
+        raise ValueError(f"target.gradient: found {start} numbers, expected {np.size(net.parameters)}, one per parameter")
+    return blocks
+
+
+def from_network(net: Any, X: Any, y: Any, sample_weight: Any) -> Subject:
+    """The loss of a network over (X, y) as a function of its parameters."""
+    own = copy.deepcopy(net)
+    dtype = np.dtype(net.dtype)
+    if dtype.itemsize < 8:  # the float64 copy has to see the numbers that the network sees
+        X, y, sample_weight = (rounded(a, dtype) for a in (X, y, sample_weight))
+    double = net.astype("float64")
+
+    def loss(theta: Floats) -> float:
+        double.parameters = theta
+        return float(double.loss(X, y, sample_weight=sample_weight))
+
+    def gradient(theta: Floats) -> Floats:
+        double.parameters = theta
+        return flat(double.gradient(X, y, sample_weight=sample_weight)[1]).astype(np.float64)
+
+    grads = own.gradient(X, y, sample_weight=sample_weight)[1]
+    first, again = flat(grads), flat(own.gradient(X, y, sample_weight=sample_weight)[1])
+    theta = np.array(double.parameters, dtype=np.float64)
+    blocks = network_blocks(net, grads)
+    surface = Surface(loss, theta, units(theta), np.finfo(np.float64).eps)
+    subject = Subject(
+        "network", blocks, surface, gradient(theta), first, again, np.finfo(np.float64).eps, loss(theta) == surface.origin
+    )
+    if dtype.itemsize < 8:
+        subject.native, subject.native_precision = first.astype(np.float64), float(np.finfo(dtype).eps)
+        subject.gradient = gradient
+        subject.cancelled = row_gradients(double, theta, X, y)
+    count = len(X)
+    if 1 < count <= MAX_ROWS:
+        share = np.full(count, 1.0) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        surface.rows = lambda: [
+            row_surface(double, surface, X[n : n + 1], y[n : n + 1], share[n] / share.sum()) for n in np.flatnonzero(share)
+        ]
+    return subject
+
+
+def rounded(array: Any, dtype: np.dtype[Any]) -> Any:
+    """Floating numbers in the network's precision; integers, class labels and None as they are."""
+    values = None if array is None or hasattr(array, "tocsr") else np.asarray(array)
+    return array if values is None or values.dtype.kind != "f" else values.astype(dtype)
+
+
+def row_surface(double: Any, whole: Surface, X: Any, y: Any, share: float) -> Surface:
+    """One row's part of the loss."""
+
+    def loss(theta: Floats) -> float:
+        double.parameters = theta
+        return share * float(double.loss(X, y))
+
+    return Surface(loss, whole.theta, whole.unit, whole.resolution)
+
+
+def row_gradients(double: Any, theta: Floats, X: Any, y: Any) -> Floats:
+    """The mean of |gradient of one row| over at most ROWS rows: what the rounding of a sum over rows is measured by."""
+    picked = np.unique(np.linspace(0, len(X) - 1, min(ROWS, len(X))).astype(np.intp))
+    double.parameters = theta
+    total = np.zeros(theta.size)
+    for n in picked:
+        total += np.abs(flat(double.gradient(X[n : n + 1], y[n : n + 1])[1]))
+    return total / max(len(picked), 1)
+
+
+def from_function(f: Callable[[Any], Any], x: Any, gradient: Callable[[Any], Any]) -> Subject:
+    """A scalar function of one array with a given gradient."""
+    point = np.asarray(x)
+    if point.dtype.kind not in "fiub" or point.dtype.itemsize > 8:
+        raise TypeError(f"x: found dtype {point.dtype}, expected real numbers of at most 64 bits")
+    if not point.size:
+        raise ValueError(f"x: found shape {point.shape}, which holds no number; expected at least one")
+    if not np.isfinite(point).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(point))[0])
+        raise ValueError(f"x: found {point[where]} at index {where}, expected finite numbers")
+    low = point.dtype.kind == "f" and point.dtype.itemsize < 8
+    point = point if point.dtype.kind == "f" else point.astype(np.float64)
+    theta = point.astype(np.float64).ravel()
+
+    def scalar(argument: Any) -> float:
+        out = np.asarray(f(argument))
+        if out.size != 1 or out.dtype.kind not in "fiub":
+            raise TypeError(f"target(x): found shape {out.shape} and dtype {out.dtype}, expected one real number")
+        return float(out.reshape(()))
+
+    def shaped(values: Floats, dtype: Any = np.float64) -> Any:
+        return values.reshape(point.shape).astype(dtype)[()]  # a copy; a number where x is one
+
+    def claim(argument: Any) -> np.ndarray[Any, Any]:
+        out = np.asarray(gradient(argument))
+        if out.shape != point.shape:
+            raise ValueError(f"gradient(x): found shape {out.shape}, expected the shape of x, {point.shape}")
+        if out.dtype.kind not in "fiub":
+            raise TypeError(f"gradient(x): found dtype {out.dtype}, expected real numbers")
+        return (out if out.dtype.kind == "f" else out.astype(np.float64)).ravel()
+
+    casts = low and not accepts_float64(scalar, shaped(theta))
+    seen = point.dtype if casts else np.dtype(np.float64)
+    surface = Surface(lambda v: scalar(shaped(v, seen)), theta, units(theta), float(np.finfo(seen).eps))
+    first, again = claim(shaped(theta, point.dtype)), claim(shaped(theta, point.dtype))
+    wide = claim(shaped(theta)) if low and not casts else first
+    subject = Subject(
+        "function",
+        [Block("x", point.shape, 0, theta.size)],
+        surface,
+        wide.astype(np.float64),
+        first,
+        again,
+        float(np.finfo(wide.dtype).eps),
+        surface.at(Line(slice(None), 0.0), 0.0) == surface.origin,
+    )
+    if wide.dtype.itemsize > first.dtype.itemsize:
+        subject.native, subject.native_precision = first.astype(np.float64), float(np.finfo(first.dtype).eps)
+        subject.gradient = lambda v: claim(shaped(v)).astype(np.float64)
+    return subject
+
+
+def accepts_float64(scalar: Callable[[Any], float], point: Any) -> bool:
+    """Can a function that was given float32 be evaluated in float64? Compiled signatures may refuse."""
+    try:
+        scalar(point)
+    except TypeError:
+        return False
+    return True
+
+
+def native_error(subject: Subject, rng: np.random.Generator) -> tuple[Floats, Floats, np.ndarray[Any, Any]]:
+    """How far the user's precision is from float64: error and allowance (n,), and which entries sit on a kink (n,) bool.
+
+    error = |native - given|, less what an activation that switches between its two sides within the rounding of the
+    parameters explains: the range of float64 gradients over DRAWS neighbours theta (1 + 16 eps N(0, 1)).
+    allowance = 300 eps |given| + 16 eps mean over rows |gradient of one row| + 2 eps of the largest such mean.
+    """
+    assert subject.native is not None and subject.gradient is not None
+    eps, given, native = subject.native_precision, subject.given, subject.native
+    terms = np.abs(given) if subject.cancelled is None else np.maximum(subject.cancelled, np.abs(given))
+    allowance = 300 * eps * np.abs(given)
+    for block in subject.blocks:
+        part = slice(block.start, block.stop)
+        allowance[part] += eps * (16 * terms[part] + 2 * terms[part].max(initial=0.0))
+    allowance = np.maximum(allowance, 1e-290)
+    error = np.abs(native - given)
+    kink = np.zeros(error.shape, bool)
+    if (error > allowance).any():
+        theta = subject.surface.theta
+        low, high = given.copy(), given.copy()
+        for _ in range(DRAWS):
+            near = subject.gradient(theta + 16 * eps * subject.surface.unit * rng.standard_normal(theta.shape))
+            low, high = np.fmin(low, near), np.fmax(high, near)
+        missed = np.maximum(np.maximum(low - native, native - high), 0.0)
+        kink = (error > allowance) & (missed <= 0.3 * allowance)
+        error = np.where(kink, missed, error)
+    return error, allowance, kink

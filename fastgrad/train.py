@@ -1,0 +1,238 @@
+"""What is computed with a network: scores, loss, gradient, one pass of training.  The only caller of the kernels' programs.
+
+Plain functions over a `Record`.  The arrays of the user are checked before anything is computed; the kernels read them where
+they lie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from . import arrays, dispatch
+from .network import Record, aligned
+from .optimizers import Optimizer, as_optimizer
+
+Array = npt.NDArray[Any]
+FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED = range(5)
+SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
+
+
+@dataclass
+class Batches:
+    """Checked data: what one epoch reads."""
+
+    X: Array
+    y: Array
+    weight: npt.NDArray[np.float64] | None
+    kind: str  # how the kernels read y: "labels", "values" or "slopes"
+    on_disk: bool
+
+    @property
+    def rows(self) -> int:
+        return len(self.X)
+
+
+def read_data(record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")) -> Batches:
+    """Check X (N, I), y and weights against the network."""
+    matrix = arrays.as_matrix(X, names[0], columns=record.sizes[0])
+    soft = record.loss.name == "cross_entropy"
+    target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
+    weight = arrays.as_weights(sample_weight, len(matrix))
+    labels = record.target == "class" and target.ndim == 1
+    if not labels and target.dtype.kind == "f" and target.dtype.itemsize > 8:
+        target = target.astype(np.float64)
+    return Batches(matrix, target, weight, "labels" if labels else "values", arrays.is_memmap(matrix))
+
+
+def current(record: Record) -> Array:
+    """The parameters to read now: the latest, or while a training runs elsewhere the last that it published."""
+    run = record.run
+    if run is not None and run.ahead and record.busy.acquire(blocking=False):
+        try:
+            publish(record)
+        finally:
+            record.busy.release()
+    return record.published
+
+
+def publish(record: Record) -> None:
+    """Make the training's parameters those that readers see (by a copy: readers may still hold the old ones)."""
+    run = record.run
+    fresh = aligned(record.program.size, record.dtype)
+    fresh[:] = run.params
+    record.published = run.origin = fresh
+    run.ahead = False
+
+
+def assign(record: Record, buffer: Array) -> None:
+    """Replace the parameters; RuntimeError while a training runs."""
+    if not record.busy.acquire(blocking=False):
+        raise RuntimeError("the parameters cannot be assigned while fit runs on this network in another thread")
+    try:
+        record.published = buffer
+        if record.run is not None:
+            record.run.ahead = False
+    finally:
+        record.busy.release()
+
+
+def not_finite(X: Array) -> NoReturn:
+    """Raise ValueError with the place of the first value that the kernels found not finite."""
+    for first, block in arrays.row_blocks(X):
+        arrays.require_finite(np.asarray(block), "X", None, first)
+    raise ValueError("X has a value too large for the network's float32; scale it, or use dtype='float64'")
+
+
+def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
+    """Raw scores (link False) or predictions (True): (N, O), or (O,) for a single row."""
+    matrix, single = arrays.as_row_or_matrix(X, "X", record.sizes[0])
+    rows = len(matrix)
+    out = np.empty((rows, record.outputs), record.dtype)
+    if rows:
+        count = dispatch.choose_threads(threads, rows * record.flops_forward)
+        # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
+        if record.program.scores(current(record), matrix, out, link, count, True) is None:
+            not_finite(matrix)
+    return out[0] if single else out
+
+
+def loss(record: Record, data: Batches, params: Array, threads: int | None) -> float:
+    """sum(w l) / sum(w) over the rows."""
+    count = dispatch.choose_threads(threads, data.rows * record.flops_forward)
+    total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
+    if total is None:
+        not_finite(data.X)
+    weight = data.rows if data.weight is None else float(data.weight.sum())
+    return float(total) / weight
+
+
+def step_threads(record: Record, batch: int, threads: int | None) -> int:
+    """Threads for steps of `batch` rows."""
+    return dispatch.choose_threads(threads, min(batch, SLICE_ROWS) * record.flops_step)
+
+
+def gradient(record: Record, data: Batches, threads: int | None, dX: Array | None = None) -> tuple[float, list[tuple[Array, Array]]]:
+    """(loss, [(dW, db), ...]) over all rows as one batch, through the very kernels that train."""
+    count = step_threads(record, data.rows, threads)
+    trainer = record.kernels.Trainer(record.program, data.rows, "store", 0, (), data.kind, count, dX is not None)
+    store = aligned(record.program.size, record.dtype, 1)
+    # the trainer asks for writeable parameters, though `store` writes none
+    run = trainer.run(current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX)
+    _, status, _, _, _, _, batch_loss = run
+    if status == BAD_ROW:
+        not_finite(data.X)
+    if status == BAD_LOSS:
+        raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
+    return batch_loss, [record.layer_arrays(store[0], k) for k in range(len(record.layers))]
+
+
+class Run:
+    """Buffers and optimizer state of a training: `fit` makes one, `partial_fit` goes on with it.
+
+    `params` is the training's own copy; `origin` the published buffer that it came from or went to; `ahead` says that
+    `params` has moved on since.
+    """
+
+    def __init__(self, record: Record, optimizer: Optimizer) -> None:
+        self.record, self.optimizer = record, optimizer
+        self.params = aligned(record.program.size, record.dtype)
+        self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
+        for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
+            slot[:] = value
+        self.progress: tuple[float, tuple[float, ...]] = (0.0, optimizer.carry)
+        self.origin: Array | None = None
+        self.ahead = False
+        self._trainer: Any = None
+        self._shape: tuple[int, str, int] = (0, "", 0)
+
+    def catch_up(self) -> None:
+        """Start from the published parameters, unless those are this run's own."""
+        if not self.ahead and self.origin is not self.record.published:
+            self.params[:] = self.record.published
+            self.origin = self.record.published
+
+    def steps(self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array) -> Any:
+        """Steps first..last of an epoch; gives what `Trainer.run` gives."""
+        if (batch, data.kind, threads) != self._shape:
+            o = self.optimizer
+            self._trainer = self.record.kernels.Trainer(
+                self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads
+            )
+            self._shape = batch, data.kind, threads
+        self._trainer.progress = self.progress
+        self.ahead = True
+        try:
+            return self._trainer.run(
+                self.params, self.slots, data.X, data.y, data.weight, order, first, last, lr, data.on_disk
+            )
+        finally:
+            self.progress = self._trainer.progress
+
+
+def partial_fit(
+    record: Record, X: Any, y: Any, sample_weight: Any, batch_size: int | None, optimizer: Any, threads: int | None
+) -> float:
+    """One pass over the rows in their order, with the optimizer's state of before; gives the mean loss."""
+    data = read_data(record, X, y, sample_weight)
+    batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
+    batch = min(batch, data.rows)
+    if not record.busy.acquire(blocking=False):
+        raise RuntimeError("this network is being trained by another call")
+    try:
+        run = record.run
+        if run is None:
+            run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))
+        elif optimizer is not None and as_optimizer(optimizer) != run.optimizer:
+            raise ValueError(f"partial_fit goes on with {run.optimizer!r}; to change the optimizer, start anew with fit")
+        run.catch_up()
+        count = step_threads(record, batch, threads)
+        steps = -(-data.rows // batch)
+        rate = np.full(steps, run.optimizer.lr)
+        record.run = run
+        _, status, _, total, weight, _, _ = run.steps(data, batch, count, None, 0, steps, rate)
+        if status == BAD_ROW:
+            not_finite(data.X)
+        if status in (BAD_LOSS, BAD_GRADIENT):
+            raise diverged(record, run, data, batch, None, 0)
+        return float(total / weight) if weight else float("nan")
+    finally:
+        record.busy.release()
+
+
+def diverged(record: Record, run: Run, data: Batches, batch: int, order: Array | None, step: int, epoch: int = 0, history: Any = None) -> Exception:
+    """The error of a run whose loss or gradient is not finite; the run goes back to the last published parameters."""
+    from .history import DivergenceError, History
+
+    rows = slice(step * batch, (step + 1) * batch)
+    X = np.asarray(data.X[rows] if order is None else data.X[order[rows]], record.dtype)
+    layer = first_bad_layer(record, run.params, X)
+    run.ahead, run.origin = False, None
+    if record.run is run:
+        record.run = None  # its slots may hold NaN
+    where = "in the loss" if layer is None else f"in layer {layer} ({record.layers[layer].activation})"
+    message = (
+        f"training diverged in epoch {epoch}, batch {step}: the first value that is not finite appeared {where}. "
+        f"The network holds its last good parameters. Try a smaller learning rate (now {run.optimizer.lr:g}) or scaled inputs."
+    )
+    return DivergenceError(message, epoch, step, layer, History() if history is None else history)
+
+
+def first_bad_layer(record: Record, params: Array, X: Array) -> int | None:
+    """The first layer whose output or parameters are not finite, walking a batch through NumPy."""
+    A = X.astype(np.float64)
+    with np.errstate(all="ignore"):
+        for k, layer in enumerate(record.layers):
+            W, b = record.layer_arrays(params, k)
+            Z = (A @ W.astype(np.float64) + b).astype(record.dtype)
+            if not np.isfinite(Z).all():
+                return k
+            out, slope = np.empty_like(Z), np.ones_like(Z)
+            record.kernels.activation(layer.activation, Z, out, slope)
+            if not np.isfinite(out).all():
+                return k
+            A = out.astype(np.float64)
+    return None

@@ -1,0 +1,243 @@
+"""The package as a whole: imports point one way, importing is light and changes nothing, names resolve, examples run.
+
+Left out: what a single module promises (test_<module>.py), and imports whose names are computed at run time.
+"""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import graphlib
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastgrad
+
+PACKAGE = Path(fastgrad.__file__).parent
+README = Path(__file__).parents[1] / "README.md"
+
+# The house, from the foundation up: module (or subpackage) -> the modules it may import. "__init__": the public names,
+# `import fastgrad`; it loads the library lazily, so only what stands above the library may use it.
+FOUNDATION = {"catalog", "formulas", "arrays", "history"}
+TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "loop"}
+CHECKING = {"slopes", "subjects", "verdicts", "check"}
+LAYERS: dict[str, set[str]] = {
+    "catalog": set(),
+    "formulas": {"catalog"},
+    "arrays": set(),
+    "history": set(),
+    "kernels": {"catalog", "formulas"},
+    "dispatch": {"kernels"},
+    "losses": {"catalog"},
+    "schedules": {"catalog"},
+    "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
+    "network": {"catalog", "arrays", "losses", "dispatch"},
+    "train": {"arrays", "dispatch", "network", "optimizers", "history"},
+    "loop": {"arrays", "schedules", "train", "history", "network", "optimizers"},
+    "slopes": FOUNDATION,
+    "subjects": FOUNDATION | {"slopes"},
+    "verdicts": FOUNDATION | {"slopes", "subjects"},
+    "check": TRAINING | CHECKING - {"check"},
+    "model": TRAINING | CHECKING,
+    "__init__": TRAINING | CHECKING | {"model"},
+    "workloads": {"__init__"},
+    "timing": {"__init__", "workloads", "dispatch"},
+    "peers": {"workloads", "timing"},
+    "worker": {"__init__", "workloads", "timing", "peers", "dispatch"},
+    "benchmarks": {"__init__", "workloads", "timing", "peers", "worker", "dispatch"},
+    "suites": {"__init__", "workloads", "timing", "peers", "worker", "benchmarks", "dispatch"},
+    "demo": {"__init__", "workloads", "timing", "peers", "worker", "benchmarks", "suites", "dispatch"},
+    "cli": {"__init__", "catalog", "check", "dispatch", "workloads", "benchmarks", "suites", "demo"},
+    "__main__": {"cli"},
+}
+HEAVY = ("matplotlib", "numba", "scipy", "sklearn", "tqdm")
+
+SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+MODULES = {path.parts[0].removesuffix(".py") for path in SOURCES}
+
+
+def imported_modules(source: str, path: Path, modules: set[str]) -> set[str]:
+    """The modules of fastgrad that `source`, the text of the file `path` in the package, imports at any place."""
+    package = ("fastgrad", *path.parts[:-1])
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            start = ".".join((*base, *([node.module] if node.module else [])))
+            names |= {f"{start}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func):
+            given = [*node.args, *(word.value for word in node.keywords if word.arg == "name")]
+            names |= {constant_start(name, ".".join(package)) for name in given[:1]}
+    inside = [name.split(".")[1:] for name in names if name.split(".")[0] == "fastgrad"]
+    found = {parts[0] if parts and parts[0] in modules else "__init__" for parts in inside}
+    return found - {path.parts[0].removesuffix(".py")}
+
+
+def constant_start(name: ast.expr, package: str) -> str:
+    """What is known of a module's name given to import_module: "fastgrad.kernels." of f"fastgrad.kernels.{variant}"."""
+    if isinstance(name, ast.JoinedStr) and name.values:
+        name = name.values[0]
+    text = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ""
+    return package + text if text.startswith(".") else text
+
+
+def run(code: str) -> str:
+    """What a fresh Python process prints that finds this very fastgrad."""
+    path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_module_has_its_layer():
+    assert sorted(MODULES - set(LAYERS)) == [], "enter them in LAYERS"
+
+
+def test_layers_name_a_direction():
+    tuple(graphlib.TopologicalSorter(LAYERS).static_order())  # raises CycleError
+    assert set().union(*LAYERS.values()) <= set(LAYERS)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imports_point_one_way(path):
+    allowed = LAYERS.get(path.parts[0].removesuffix(".py"), set())
+    found = imported_modules((PACKAGE / path).read_text(encoding="utf-8"), path, MODULES)
+    assert sorted(found - allowed) == [], f"{path} may import {sorted(allowed)}"
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "expected"),
+    [
+        ("import numpy, os.path\nfrom collections import abc", "arrays.py", set()),
+        ("import fastgrad as fg", "demo.py", {"__init__"}),
+        ("import fastgrad.train", "arrays.py", {"train"}),
+        ("from fastgrad import Network", "demo.py", {"__init__"}),
+        ("from fastgrad import train, Network", "demo.py", {"train", "__init__"}),
+        ("from fastgrad.train import fit", "arrays.py", {"train"}),
+        ("from . import train", "arrays.py", {"train"}),
+        ("from .train import fit", "arrays.py", {"train"}),
+        ("from .kernels.generate import source", "arrays.py", {"kernels"}),
+        ("def f():\n    from . import train", "arrays.py", {"train"}),
+        ("if TYPE_CHECKING:\n    from .train import fit", "arrays.py", {"train"}),
+        ("from .. import train", "kernels/generate.py", {"train"}),
+        ("from ..train import fit\nfrom . import generate", "kernels/__init__.py", {"train"}),
+        ("importlib.import_module('fastgrad.train')", "arrays.py", {"train"}),
+        ("import_module('.train', 'fastgrad')", "arrays.py", {"train"}),
+        ("import_module(f'fastgrad.kernels.{name}')", "arrays.py", {"kernels"}),
+        ("importlib.import_module(name='fastgrad.train')", "arrays.py", {"train"}),
+        ("importlib.import_module(name)", "arrays.py", set()),
+    ],
+)
+def test_no_way_to_import_goes_unseen(source, path, expected):
+    assert imported_modules(source, Path(path), {"arrays", "demo", "kernels", "train"}) == expected
+
+
+def test_no_module_bears_the_name_of_a_public_function():
+    # Once such a module has been imported, the attribute is the module; so each name is looked up in a fresh process.
+    shared = sorted(MODULES & set(fastgrad.__all__))
+    code = "import fastgrad, inspect; print(inspect.ismodule(getattr(fastgrad, {!r})))"
+    assert [name for name in shared if run(code.format(name)).strip() != "True"] == []
+
+
+@pytest.mark.parametrize("name", fastgrad.__all__)
+def test_public_names_resolve(name):
+    assert getattr(fastgrad, name) is not None
+    assert name in dir(fastgrad)
+
+
+def test_typed_marker_is_installed():
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_import_is_light():
+    code = f"import sys, fastgrad; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert run(code).strip() == "[]"
+
+
+FLOATING_POINT_STATE = """
+import json, threading
+import numpy as np
+
+def state():
+    small, smallest = np.full(67, 1e-40, np.float32), np.full(67, 5e-324)
+    nan = np.full(67, np.nan, np.float32)
+    return {
+        "float32 subnormals": bool((small * np.float32(1) != 0).all() and np.float32(1e-40) * np.float32(1) != 0),
+        "float64 subnormals": bool((smallest * 1.0 != 0).all() and float("1e-310") * 1.0 != 0),
+        "nan": bool(np.isnan(nan).all() and np.isnan(nan.sum()) and (nan != nan).all()),
+        "errors": repr(np.geterr()),
+    }
+
+def everywhere():
+    found = [state()]
+    thread = threading.Thread(target=lambda: found.append(state()))
+    thread.start()
+    thread.join()
+    return found
+
+seen = {"before": everywhere()}
+import fastgrad as fg
+seen["imported"] = everywhere()
+X = np.random.default_rng(0).normal(size=(256, 8)).astype(np.float32)
+for threads in 1, 2:
+    net = fg.Network([8, 16, 3], loss="cross_entropy", seed=0)
+    net.fit(X, np.arange(256) % 3, epochs=2, batch_size=64, threads=threads)
+    net.predict(X)
+    net.gradient(X, np.arange(256) % 3)
+    seen[f"trained, {threads} threads"] = everywhere()
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def floating_point_state() -> dict[str, list[dict[str, object]]]:
+    """Subnormals, NaN and NumPy's error state in the main and in a new thread, before fastgrad and as it is used."""
+    state: dict[str, list[dict[str, object]]] = json.loads(run(FLOATING_POINT_STATE))
+    return state
+
+
+@pytest.mark.parametrize("when", ["imported", "trained, 1 threads", "trained, 2 threads"])
+def test_floating_point_state_is_left_alone(floating_point_state, when):
+    before = floating_point_state["before"]
+    assert before[0]["float32 subnormals"], "the probe itself must see subnormals"
+    assert before[0]["nan"], "the probe itself must see NaN"
+    assert floating_point_state[when] == before
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.name != "__main__.py"], ids=str)
+def test_docstring_examples(path):
+    name = ".".join(("fastgrad", *path.with_suffix("").parts)).removesuffix(".__init__")
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "fastgrad":
+            raise
+        pytest.skip(f"needs {error.name}")
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0, f"{result.failed} of {result.attempted} examples, see the output"
+
+
+def test_readme_examples(tmp_path, monkeypatch):
+    if not README.is_file():
+        pytest.skip("README.md is not beside the tests")
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks, "README.md shows no Python"
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"README.md, block {number}", "exec"), names)
