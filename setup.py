@@ -59,9 +59,13 @@ def openmp_flags():
 
 
 def levels():
-    """Instruction sets to build: x86-64's levels where the compiler knows them, else one baseline of the compiler's own."""
+    """Instruction sets to build: x86-64's levels where the compiler knows them, else one baseline of the compiler's own.
+
+    FASTGRAD_LEVELS=base (or base,v3) builds fewer, for developers in a hurry.
+    """
+    wanted = os.environ.get("FASTGRAD_LEVELS", "base,v2,v3,v4").split(",")
     x86 = platform.machine().lower() in ("x86_64", "amd64") and not MSVC
-    return {"base": [], **({k: v for k, v in LEVELS.items() if compiles(v)} if x86 else {})}
+    return {"base": [], **({k: v for k, v in LEVELS.items() if k in wanted and compiles(v)} if x86 else {})}
 
 
 def write(path, text):

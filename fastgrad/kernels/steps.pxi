@@ -9,13 +9,26 @@ cdef inline const real *below(const Plan *s, intp l) noexcept nogil:
 
 # ---- batch ---------------------------------------------------------------------------------------------------------
 cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
-    """Rows start + r0 .. start + r1 of the epoch's order into X, T and, with sample weights, `scale` (still undivided)."""
+    """Rows start + r0 .. start + r1 of the epoch's order into X, T and, with sample weights, `scale` (still undivided).
+
+    A shuffled row comes from far: its first lines are asked for some rows ahead (the processor fetches the rest of a long
+    row by itself), and its target with them.
+    """
     cdef const Layer *top = s.layer + (s.L - 1)
-    cdef intp r, at
+    cdef intp r, at, j, bytes_ = s.x.columns * s.x.column_stride
+    cdef intp lines = least(8, (bytes_ + 63) // 64), ahead = least(16, 2 + 2048 // (1 + bytes_)) if bytes_ > 0 else 2
+    cdef const char *later
     for r in range(r0, r1):
         at = s.index[start + r] if s.index != NULL else start + r
-        if s.index != NULL and start + r + 2 < s.rows:
-            prefetch(s.x.data + s.index[start + r + 2] * s.x.row_stride)
+        if s.index != NULL:
+            if start + r + ahead < s.rows:
+                later = s.x.data + s.index[start + r + ahead] * s.x.row_stride
+                for j in range(lines):
+                    prefetch(later + j * 64)
+                if s.label != NULL:
+                    prefetch(s.label + s.index[start + r + ahead])
+                else:
+                    prefetch(s.t.data + s.index[start + r + ahead] * s.t.row_stride)
         if not gather_row(&s.x, at, s.X + r * PANEL, s.H * PANEL, s.check_x):
             s.bad = at              # any of them serves: the caller looks for the first itself
             s.status = BAD_ROW
