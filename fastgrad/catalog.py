@@ -179,7 +179,8 @@ LOSSES = _table(
     Loss(
         "binary_cross_entropy", "BinaryCrossEntropy",
         "s = t * (1 - label_smoothing) + 0.5 * label_smoothing; maximum(p, 0) - p * s + log1p(exp(-abs(p)))",
-        "1 / (1 + exp(-p)) - (t * (1 - label_smoothing) + 0.5 * label_smoothing)", "1 / (1 + exp(-p))", "probability",
+        "s = t * (1 - label_smoothing) + 0.5 * label_smoothing; e = exp(-abs(p)); where(p < 0, e, 1) / (1 + e) - s",
+        "1 / (1 + exp(-p))", "probability",
         "log loss of yes/no targets, p = log odds", "torch.nn.BCEWithLogitsLoss",
         hyper={"label_smoothing": 0.0}, link_name="sigmoid",
     ),

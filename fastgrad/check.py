@@ -1,8 +1,8 @@
 """Gradient checks: is this the gradient of that? For our own kernels and for anybody's function.
 
 Promised: a correct gradient passes in float32 and in float64, with kinks (ReLU at 0) and in large networks; a wrong one
-is called wrong, and the worst entry is named. What is checked one by one, what only along random lines, and how small an
-error can be seen is written in the docstring of check_gradients.
+is called wrong, and the worst entry is named. What is checked one by one, what only along random lines, and how small
+an error can be seen is written in the docstring of check_gradients.
 Left out: second derivatives, vector-valued functions, functions whose gradient is not given.
 """
 
@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.slopes import Floats, Line, Rules, Slopes, judge
+from fastgrad.reports import Findings, GradientCheckError, GradientReport, conclude, unusable
+from fastgrad.slopes import Floats, Line
 from fastgrad.subjects import Block, Subject, from_function, from_network, is_network
-from fastgrad.verdicts import BAD, Findings, GradientReport, conclude, unusable
+from fastgrad.verdicts import BAD, Rules, Slopes, judge
+
+__all__ = ["GradientCheckError", "GradientReport", "check_gradients"]
 
 SAMPLE = 512  # entries compared one by one in a network too large to compare all
 GROUP = 512  # a wrong block is halved down to this many entries before each is looked at
@@ -185,13 +188,15 @@ def check_lines(subject: Subject, rules: Rules, directions: int, rng: np.random.
 
 
 def sample(subject: Subject, count: int, rng: np.random.Generator) -> Any:
-    """Positions of the largest entries of each block and of as many others at random, `count` in all or a few fewer."""
-    share = max(count // (2 * len(subject.blocks)), 1)
+    """`count` positions: half the largest of each block, a quarter at random in each block, the others in all."""
     chosen = []
     for block in subject.blocks:
         order = block.start + np.argsort(-np.abs(subject.given[block.start : block.stop]), kind="stable")
-        chosen += [order[:share], rng.permutation(order[share:])[:share]]
-    return np.sort(np.concatenate(chosen))[: max(count, 1)]
+        share = max(count // (4 * len(subject.blocks)), 1)
+        chosen += [order[: 2 * share], rng.permutation(order[2 * share :])[:share]]
+    picked = np.concatenate(chosen)[:count]
+    rest = np.setdiff1d(np.arange(subject.given.size), picked)
+    return np.concatenate([picked, rng.permutation(rest)[: count - len(picked)]])
 
 
 def suspects(subject: Subject, rules: Rules, findings: Findings, rng: np.random.Generator) -> Any:

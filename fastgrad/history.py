@@ -39,6 +39,22 @@ class History(Mapping[str, list[float]]):
         """Epochs recorded."""
         return len(next(iter(self._columns.values()), []))
 
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the losses over the epochs on matplotlib's `axes`, by default new ones; gives the axes.
+
+        ImportError where matplotlib is not installed.
+        """
+        if axes is None:
+            import matplotlib.pyplot as plt
+
+            axes = plt.subplots()[1]
+        for name in ("loss", "val_loss"):
+            if name in self:
+                axes.plot(range(1, self.epochs + 1), self[name], label=name)
+        axes.set(xlabel="epoch", ylabel="loss")
+        axes.legend()
+        return axes
+
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={column[-1]:.4g}" for name, column in self._columns.items() if column)
         return f"History({self.epochs} epochs{': ' + last if last else ''})"
@@ -47,13 +63,17 @@ class History(Mapping[str, list[float]]):
 class DivergenceError(ArithmeticError):
     """The loss or the gradient stopped being finite.  The network holds the parameters of the last good epoch.
 
-    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss);
-    `history` holds the epochs before.
+    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss, or
+    in the norm of the gradient); `history` holds the epochs before.
     """
 
     def __init__(self, message: str, epoch: int, batch: int, layer: int | None, history: History) -> None:
         super().__init__(message)
         self.epoch, self.batch, self.layer, self.history = epoch, batch, layer, history
+
+    def __reduce__(self) -> tuple[type[DivergenceError], tuple[Any, ...]]:
+        # an exception that does not unpickle hangs the process pool that it comes from
+        return type(self), (str(self), self.epoch, self.batch, self.layer, self.history)
 
 
 @dataclass

@@ -6,6 +6,7 @@ At the end of each epoch the parameters are published, so readers see whole epoc
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -77,14 +78,14 @@ def prepare(
         arrays.check_number(max_seconds, "max_seconds", 0.0)
     if early_stopping is not None:
         arrays.check_integer(early_stopping, "early_stopping", 1)
-    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    callbacks = several(callbacks, "callbacks", "functions of one argument")
     for f in callbacks:
         if not callable(f):
             raise TypeError(f"callbacks must be functions of one argument, got {f!r}")
-    metrics = (metrics,) if isinstance(metrics, str) or callable(metrics) else tuple(metrics)
-    for metric in metrics:
-        _metric_name(metric)
-    rule, plan = as_optimizer(optimizer), schedules.as_schedule(schedule)
+    metrics = several(metrics, "metrics", "names or functions")
+    _check_metrics(record, metrics)
+    # a copy: what a schedule remembers of this fit is no business of the next
+    rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     data = train.read_data(record, X, y, sample_weight)
     held, rows = _validation(record, data, validation)
     if early_stopping is not None and held is None:
@@ -97,6 +98,27 @@ def prepare(
     )  # fmt: skip
 
 
+def several(value: Any, name: str, what: str) -> tuple[Any, ...]:
+    """One thing or many, as a tuple; TypeError for what is neither."""
+    if isinstance(value, str) or callable(value):
+        return (value,)
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be {what}, one or a list of them, got {value!r}")
+    return tuple(value)
+
+
+def _check_metrics(record: Record, metrics: tuple[Any, ...]) -> None:
+    """Names that are known, stand for themselves in the history, and suit the targets."""
+    names = [_metric_name(metric) for metric in metrics]
+    for k, (name, metric) in enumerate(zip(names, metrics, strict=True)):
+        if name in (*names[:k], "loss", "val_loss", "lr", "grad_norm", "seconds"):
+            raise ValueError(f"metrics: the history would have two entries {name!r}; give the function another __name__")
+        if metric == "accuracy" and record.target in ("real", "count"):
+            raise ValueError(f"metrics: accuracy is for classes, but the loss is {record.loss.name}; use 'r2'")
+        if metric == "r2" and record.target in ("class", "sign"):
+            raise ValueError(f"metrics: r2 is for numbers, but the loss is {record.loss.name}; use 'accuracy'")
+
+
 def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches | None, Array | None]:
     """(validation data, rows left for training): given arrays, or a fraction held out by the network's seed."""
     if validation is None:
@@ -107,7 +129,12 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
         weight = validation[2] if len(validation) == 3 else None
         return train.read_data(record, *validation[:2], weight, ("validation X", "validation y")), None
     fraction = arrays.check_number(validation, "validation", 0.0, 1.0, open_low=True)
-    strata = data.y if data.kind == "labels" else np.zeros(data.rows, np.int32)
+    if data.kind == "labels":
+        strata = data.y
+    elif record.outputs == 1 and record.target in ("sign", "probability"):
+        strata = np.asarray(data.y[:, 0]) > 0.5
+    else:
+        strata = np.zeros(data.rows, np.int32)
     order = np.empty(data.rows, np.int32)
     record.kernels.permutation(record.seed, SPLITS, order)
     held = np.concatenate([members[: round(fraction * len(members))] for members in _by_class(order, strata)])
@@ -117,7 +144,10 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
     keep[held] = False
     held.sort()
     weight = None if data.weight is None else data.weight[held]
-    part = Batches(np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held]), weight, data.kind, data.on_disk)
+    if weight is not None and not (weight.any() and data.weight[keep].any()):
+        raise ValueError(f"validation={fraction} leaves only rows of sample_weight 0 on one side")
+    X, y = np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held])
+    part = Batches(X, y, weight, data.kind, data.on_disk, ("validation X", "validation y"))
     return part, np.flatnonzero(keep).astype(np.int32)
 
 
@@ -129,24 +159,22 @@ def _by_class(order: Array, strata: Array) -> list[Array]:
 def run(fit: Fit, progress: bool | None) -> History:
     """Train.  Whatever ends it, the network holds whole parameters and `record.run` the optimizer's state."""
     record = fit.record
-    if not record.busy.acquire(blocking=False):
-        raise RuntimeError("this network is being trained by another call")
-    state = Run(record, fit.optimizer)
-    try:
-        state.catch_up()
-        record.run = state
-        with _bar(fit, progress) as bar:
-            _epochs(fit, state, bar)
-        if fit.best_parameters is not None:
-            record.published = fit.best_parameters
-            state.ahead = False
-    except BaseException as error:
-        if state.ahead:
-            train.publish(record)
-        error.history = fit.history  # type: ignore[attr-defined]
-        raise
-    finally:
-        record.busy.release()
+    with train.training(record):
+        record.history = fit.history
+        try:
+            if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
+                train.publish(record)
+            record.run = state = Run(record, fit.optimizer)
+            state.catch_up()
+            with _bar(fit, progress) as bar:
+                _epochs(fit, state, bar)
+            if fit.best_parameters is not None:
+                record.published = fit.best_parameters
+        except BaseException as error:
+            if record.run is not None and record.run.ahead:
+                train.publish(record)
+            error.history = fit.history  # type: ignore[attr-defined]
+            raise
     return fit.history
 
 
@@ -166,8 +194,9 @@ def _epochs(fit: Fit, state: Run, bar: Any) -> None:
             fit.schedule.observe(watched)
         bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items() if k in ("loss", "val_loss")}, refresh=False)
         told = FitState(fit.record, epoch, fit.epochs, fit.history, dict(logs))
-        stop = [f(told) is True for f in fit.callbacks]
-        if any(stop) or _out_of_patience(fit, watched) or _late(fit):
+        answers = [f(told) for f in fit.callbacks]
+        stop = any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
+        if stop or _out_of_patience(fit, watched) or _late(fit):
             return
 
 
@@ -213,10 +242,10 @@ def _one_epoch(fit: Fit, state: Run, epoch: int, bar: Any) -> dict[str, float] |
         result = state.steps(fit.data, fit.batch, fit.threads, order, step, last, rate)
         done, status, _, loss, weight, norm, _ = result
         if status == train.BAD_ROW:
-            train.not_finite(fit.data.X)
+            train.not_finite(fit.data.X, "X", fit.record.dtype)
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
-            bad = step + done - (status == train.BAD_GRADIENT)
-            raise train.diverged(fit.record, state, fit.data, fit.batch, order, bad, epoch, fit.history)
+            about = {"epoch": epoch, "history": fit.history}
+            raise train.diverged(state, fit.data, fit.batch, order, step, done, status, **about)
         losses, weights, norms, counted = losses + loss, weights + weight, norms + norm, counted + done
         took = (time.perf_counter() - began) / (last - step)
         fit.chunk = max(1, min(2 * fit.chunk, int(CHUNK_SECONDS / max(took, 1e-9))))
@@ -264,8 +293,9 @@ def _score(record: Record, metric: Any, X: Array, y: Array) -> float:
             return float(np.mean((predicted > 0.5) == (y > 0.5)))
         return float(np.mean(predicted == y))
     truth = np.asarray(y, np.float64)
-    spread = float(((truth - truth.mean(0)) ** 2).sum())
-    return 1 - float(((truth - predicted) ** 2).sum()) / spread if spread else float("nan")
+    spread, error = ((truth - truth.mean(0)) ** 2).sum(0), ((truth - predicted) ** 2).sum(0)
+    # the mean over the outputs, as in scikit-learn, and its values where an output never changes
+    return float(np.mean(1 - np.where(spread > 0, error / np.where(spread > 0, spread, 1), error > 0)))
 
 
 def _bar(fit: Fit, progress: bool | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import numbers
 from typing import Any, ClassVar
 
 from . import catalog
@@ -27,12 +28,17 @@ class Loss:
         self.hyper = {}
         for name, value in bound.arguments.items():
             low, high = _RANGES.get(name, (-float("inf"), float("inf")))
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
                 raise TypeError(f"{type(self).__name__}: {name} must be a number, got {value!r}")
             if not low < value < high:
                 allowed = f"[0, {high:g})" if name == "label_smoothing" else f"({low:g}, {high:g})"
                 raise ValueError(f"{type(self).__name__}: {name} must be in {allowed}, got {value!r}")
             self.hyper[name] = float(value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("hyper", ()):
+            raise AttributeError(f"{name} of a {type(self).__name__} is fixed; make a new one")
+        super().__setattr__(name, value)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Network:
         self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0
     ) -> None:
         self._record = Record(read_layers(layers, activation), loss, dtype, seed)
-        self._history = History()
+        self._record.history = History()
 
     # ---- what it is ----
     @property
@@ -64,7 +64,8 @@ class Network:
     @property
     def dtype(self) -> np.dtype[Any]:
         """dtype of parameters and arithmetic."""
-        return self._record.dtype
+        dtype: np.dtype[Any] = self._record.dtype
+        return dtype
 
     @property
     def size(self) -> int:
@@ -74,7 +75,8 @@ class Network:
     @property
     def history(self) -> History:
         """The history of the last `fit`."""
-        return self._history
+        history: History = self._record.history
+        return history
 
     def __repr__(self) -> str:
         names = self.activations
@@ -102,10 +104,18 @@ class Network:
         """W (I, O) of each layer; items read as read-only arrays, assignment copies in."""
         return ParameterList(self, 0)
 
+    @weights.setter
+    def weights(self, values: Any) -> None:
+        self.weights[:] = values
+
     @property
     def biases(self) -> ParameterList:
         """b (O,) of each layer; items read as read-only arrays, assignment copies in."""
         return ParameterList(self, 1)
+
+    @biases.setter
+    def biases(self, values: Any) -> None:
+        self.biases[:] = values
 
     def named_parameters(self) -> Iterator[tuple[str, Array]]:
         """Pairs of PyTorch's dotted names and read-only arrays.
@@ -120,29 +130,31 @@ class Network:
     def _layer(self, k: int) -> tuple[Array, Array]:
         return self._record.layer_arrays(train.current(self._record), k)
 
-    def _assign(self, k: int, W: Array, b: Array) -> None:
+    def _assign(self, layers: Mapping[int, Sequence[Array]]) -> None:
+        """(W, b) of some layers, all at once."""
         buffer = train.current(self._record)
         fresh = self._record.packed(self._record.flat(buffer))
-        self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+        for k, (W, b) in layers.items():
+            self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
         train.assign(self._record, fresh)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """A copy of the network with its parameters in another dtype (float32 or float64)."""
         other = Network.__new__(Network)
-        other.__setstate__({**self.__getstate__(), "dtype": np.dtype(dtype).name})
+        other.__setstate__({**self.__getstate__(), "dtype": dtype})
         return other
 
     def __getstate__(self) -> dict[str, Any]:
         r = self._record
         return {
             "layers": r.layers, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed, "epochs_seen": r.epochs_seen,
-            "parameters": np.array(self.parameters),
+            "parameters": np.array(self.parameters), "history": self.history,
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"])
         self._record.epochs_seen = state["epochs_seen"]
-        self._history = History()
+        self._record.history = state["history"]
         self.parameters = state["parameters"]
 
     # ---- computing ----
@@ -232,12 +244,11 @@ class Network:
             validation=validation, sample_weight=sample_weight, callbacks=self._callbacks(callbacks), threads=threads,
             max_seconds=max_seconds, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
         )  # fmt: skip
-        self._history = fit.history
         return loop.run(fit, progress)
 
     def _callbacks(self, callbacks: Any) -> tuple[Callable[[Any], Any], ...]:
         """Callbacks see this network, not its record."""
-        given = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        given = loop.several(callbacks, "callbacks", "functions of one argument")
 
         def wrap(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
             def told(state: Any) -> Any:

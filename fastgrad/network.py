@@ -37,8 +37,8 @@ class Dense:
     activation: str = "identity"
 
     def __post_init__(self) -> None:
-        arrays.check_integer(self.inputs, "inputs", 1)
-        arrays.check_integer(self.outputs, "outputs", 1)
+        for name in ("inputs", "outputs"):  # NumPy's integers become plain ones
+            object.__setattr__(self, name, arrays.check_integer(getattr(self, name), name, 1))
         catalog.lookup(catalog.ACTIVATIONS, self.activation, "activation")
 
 
@@ -49,6 +49,17 @@ def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
     skip = -raw.ctypes.data % 64 // dtype.itemsize
     flat = raw[skip : skip + count]
     return flat if rows is None else flat.reshape(rows, reals)
+
+
+def read_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64; ValueError for anything else (None too, which NumPy takes for float64)."""
+    try:
+        found = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # None == np.dtype("f8") is True
+        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    return found
 
 
 def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
@@ -81,7 +92,8 @@ class Record:
 
     def __init__(self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int) -> None:
         self.layers, self.loss = layers, as_loss(loss)
-        self.kernels, self.dtype = dispatch.kernels(dtype), np.dtype(dtype)
+        self.dtype = read_dtype(dtype)
+        self.kernels = dispatch.kernels(self.dtype)
         self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
         self.sizes = (layers[0].inputs, *(layer.outputs for layer in layers))
         _check_loss(self.loss, self.outputs)
@@ -92,8 +104,10 @@ class Record:
         # flops of a step per row: forward, dW, and dX of every layer but the first
         products = [layer.inputs * layer.outputs for layer in layers]
         self.flops_forward, self.flops_step = 2.0 * sum(products), 6.0 * sum(products) - 2.0 * products[0]
-        self.busy = threading.Lock()
+        self.busy = threading.Lock()  # held while a training runs
+        self.publishing = threading.RLock()  # held while a reader publishes what partial_fit left
         self.epochs_seen = 0
+        self.history: Any = None  # of the last fit
         self.run: Any = None  # buffers and optimizer state of the training that partial_fit goes on with
         self.published = aligned(self.program.size, self.dtype)
         self.draw()
@@ -167,12 +181,17 @@ class ParameterList(Sequence[Array]):
         array.flags.writeable = False
         return array
 
-    def __setitem__(self, k: int, value: Any) -> None:
-        k = range(len(self))[k]
-        pair = list(self._network._layer(k))
-        name = f"{'biases' if self._part else 'weights'}[{k}]"
-        pair[self._part] = arrays.as_parameter(value, pair[self._part].shape, self._network.dtype, name)
-        self._network._assign(k, *pair)
+    def __setitem__(self, k: int | slice, value: Any) -> None:
+        name = "biases" if self._part else "weights"
+        places = range(len(self))[k] if isinstance(k, slice) else [range(len(self))[k]]
+        values = list(value) if isinstance(k, slice) else [value]
+        if len(values) != len(places):
+            raise ValueError(f"{name} must be {len(places)} arrays, one for each layer, got {len(values)}")
+        pairs = {place: list(self._network._layer(place)) for place in places}
+        for place, one in zip(places, values, strict=True):
+            shape = pairs[place][self._part].shape
+            pairs[place][self._part] = arrays.as_parameter(one, shape, self._network.dtype, f"{name}[{place}]")
+        self._network._assign(pairs)
 
     def __repr__(self) -> str:
         letter = "b" if self._part else "W"

@@ -49,6 +49,11 @@ class Optimizer:
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("hyper", ()):
+            raise AttributeError(f"{name} of an optimizer is fixed; make a new one, or use a schedule or update(..., lr=)")
+        super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
 
@@ -91,7 +96,8 @@ class Optimizer:
         `grads` has the structure, shapes and dtypes of `params`; `lr` overrides the optimizer's own for this step.
         Raises ValueError, before anything changes, where they do not match or the state is another optimizer's.
         """
-        state.step_with(self, params, grads, self.hyper["lr"] if lr is None else lr)
+        rate = self.hyper["lr"] if lr is None else _number(type(self).__name__, "lr", lr, below=np.inf)
+        state.step_with(self, params, grads, rate)
 
 
 class OptimizerState:
@@ -145,12 +151,13 @@ class OptimizerState:
 
 
 def _as_list(arrays: Arrays, what: str, names: list[str] | None = None) -> list[npt.NDArray[Any]]:
-    if type(arrays) is np.ndarray:
+    """The arrays in a list, those of a mapping in the order of `names`, which the state has them in."""
+    if isinstance(arrays, np.ndarray):
         return [arrays]
     if isinstance(arrays, Mapping):
-        if names is not None and list(arrays) != names:
+        if names is not None and set(arrays) != set(names):
             raise ValueError(f"{what} has the names {list(arrays)}, expected {names}")
-        arrays = list(arrays.values())
+        arrays = [arrays[name] for name in (arrays if names is None else names)]
     found = list(arrays)
     for k, array in enumerate(found):
         if not isinstance(array, np.ndarray):

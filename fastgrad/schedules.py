@@ -8,6 +8,7 @@ steps at once.  `warmup`: epochs over which the result rises linearly from nearl
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Times = npt.NDArray[np.float64]
+ROUNDING = 1e-12  # 0.3 / 0.1 is a little less than 3; the third period begins there all the same
 
 
 @dataclass(kw_only=True)
@@ -26,7 +28,8 @@ class Schedule:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.init and value is not None and not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if f.init and value is not None and not (number and math.isfinite(value) and value >= 0):
                 raise ValueError(f"{type(self).__name__}: {f.name} must be a number >= 0, got {value!r}")
 
     def shape(self, lr: float, epoch: Times, total: float) -> Times:
@@ -70,7 +73,7 @@ class StepDecay(Schedule):
             raise ValueError("StepDecay: step_size must be above 0")
 
     def shape(self, lr: float, epoch: Times, total: float) -> Times:
-        return lr * self.gamma ** np.floor(epoch / self.step_size)
+        return lr * self.gamma ** np.floor(epoch / self.step_size + ROUNDING)
 
 
 @dataclass
@@ -132,10 +135,10 @@ class WarmRestarts(Schedule):
 
     def shape(self, lr: float, epoch: Times, total: float) -> Times:
         if self.multiply == 1:
-            place = epoch % self.period / self.period
+            place = epoch / self.period - np.floor(epoch / self.period + ROUNDING)
         else:
             m = self.multiply
-            count = np.floor(np.log(epoch / self.period * (m - 1) + 1) / np.log(m) + 1e-12)
+            count = np.floor(np.log(epoch / self.period * (m - 1) + 1) / np.log(m) + ROUNDING)
             start, length = self.period * (m**count - 1) / (m - 1), self.period * m**count
             place = (epoch - start) / length
         return self.end_lr + (lr - self.end_lr) * 0.5 * (1 + np.cos(np.pi * place))

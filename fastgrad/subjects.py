@@ -1,14 +1,15 @@
 """What a gradient check is about: a network's loss or a user's function, as a function of one flat float64 vector.
 
 Promised: the network or array given is only read (all work is done on copies), everything is evaluated in float64 at
-exactly the numbers that the user's precision sees, and a gradient in a lower precision is compared with the float64 one.
-Left out: finite differences (slopes.py), what to check and what to report (check.py).
+exactly the numbers that the user's precision sees; a gradient in a lower precision is compared with the float64 one.
+Left out: finite differences (slopes.py), what to check (check.py), what to report (reports.py).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,9 +17,10 @@ import numpy as np
 
 from fastgrad.slopes import Floats, Line, Surface
 
+PAIR = ("weight", "bias")  # of a layer, in the order of its gradient
 ROWS = 32  # rows whose own gradients say how much cancels in the sum over rows
 MAX_ROWS = 1024  # kinks are looked for row by row in no larger batch
-DRAWS = 8  # float64 gradients that span a neighbourhood of the size of the lower precision
+DRAWS = 64  # at most so many float64 gradients span a neighbourhood of the size of the lower precision
 
 
 class Block(NamedTuple):
@@ -70,20 +72,16 @@ def units(theta: Floats) -> Floats:
     return np.maximum(np.abs(theta), min(common, 1.0) or 1.0)
 
 
-def flat(gradient: object) -> np.ndarray[Any, Any]:
-    """One vector from [(dW, db), ...], the order of a network's `parameters`."""
-    return np.concatenate([np.ravel(part) for pair in gradient for part in pair if part is not None])  # type: ignore[attr-defined]
-
-
-def network_blocks(net: Any, gradient: Sequence[Sequence[Any]]) -> list[Block]:
-    """The names, shapes and places of a network's parameters, from its gradient's shapes."""
-    parts = [(k, i, part) for k, pair in enumerate(gradient) for i, part in enumerate(pair) if part is not None]
-    names = [f"layers.{k}.{('weight', 'bias')[i]}" for k, i, _ in parts]
-    own = [pair[0] for pair in net.named_parameters()] if hasattr(net, "named_parameters") else []
-    names = own if len(own) == len(names) else names
+def network_blocks(net: Any, gradient: Callable[[], Any]) -> list[Block]:
+    """The names, shapes and places of a network's parameters: its own names if it has any."""
+    if hasattr(net, "named_parameters"):
+        parts = [(name, np.shape(part)) for name, part in net.named_parameters()]
+    else:
+        pairs = enumerate(gradient())
+        parts = [(f"layers.{k}.{name}", np.shape(part)) for k, p in pairs for name, part in zip(PAIR, p, strict=True)]
     blocks, start = [], 0
-    for name, (_, _, part) in zip(names, parts, strict=True):
-        blocks.append(Block(name, np.shape(part), start, start + np.size(part)))
+    for name, shape in parts:
+        blocks.append(Block(name, shape, start, start + math.prod(shape)))
         start = blocks[-1].stop
     if start != np.size(net.parameters):
         raise ValueError(f"target.gradient: found {start} numbers, expected {np.size(net.parameters)}: the parameters")
@@ -100,16 +98,15 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any) -> Subject:
 
     def loss(theta: Floats) -> float:
         double.parameters = theta
-        return float(double.loss(X, y, sample_weight=sample_weight))
+        return value(double, X, y, sample_weight)
 
     def gradient(theta: Floats) -> Floats:
         double.parameters = theta
-        return flat(double.gradient(X, y, sample_weight=sample_weight)[1]).astype(np.float64)
+        return flat(double, X, y, sample_weight).astype(np.float64)
 
-    grads = own.gradient(X, y, sample_weight=sample_weight)[1]
-    first, again = flat(grads), flat(own.gradient(X, y, sample_weight=sample_weight)[1])
+    blocks = network_blocks(net, lambda: own.gradient(X, y, sample_weight=sample_weight)[1])
+    first, again = flat(own, X, y, sample_weight), flat(own, X, y, sample_weight)
     theta = np.array(double.parameters, dtype=np.float64)
-    blocks = network_blocks(net, grads)
     eps = float(np.finfo(np.float64).eps)
     surface = Surface(loss, theta, units(theta), eps)
     same = loss(theta) == surface.origin
@@ -117,6 +114,7 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any) -> Subject:
     if dtype.itemsize < 8:
         subject.native, subject.native_precision = first.astype(np.float64), float(np.finfo(dtype).eps)
         subject.gradient = gradient
+        surface.near = 1e3 * subject.native_precision
         subject.cancelled = row_gradients(double, theta, X, y)
     count = len(X)
     if 1 < count <= MAX_ROWS:
@@ -127,6 +125,26 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any) -> Subject:
             for n in np.flatnonzero(share)
         ]
     return subject
+
+
+def value(net: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+    """The loss; nan where the network raises instead."""
+    try:
+        return float(net.loss(X, y, sample_weight=sample_weight))
+    except FloatingPointError:
+        return math.nan
+
+
+def flat(net: Any, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray[Any, Any]:
+    """The gradient as one vector, in the order of `parameters`; nan where the network raises instead."""
+    try:
+        grads = net.gradient(X, y, sample_weight=sample_weight)[1]
+    except FloatingPointError:
+        return np.full(np.size(net.parameters), np.nan, dtype=net.dtype)
+    vector = np.concatenate([np.ravel(part) for pair in grads for part in pair])
+    if vector.size != np.size(net.parameters):
+        raise ValueError(f"target.gradient: found {vector.size} numbers, expected {np.size(net.parameters)}")
+    return vector
 
 
 def rounded(array: Any, dtype: np.dtype[Any]) -> Any:
@@ -140,7 +158,7 @@ def row_surface(double: Any, whole: Surface, X: Any, y: Any, share: float) -> Su
 
     def loss(theta: Floats) -> float:
         double.parameters = theta
-        return share * float(double.loss(X, y))
+        return share * value(double, X, y)
 
     return Surface(loss, whole.theta, whole.unit, whole.resolution)
 
@@ -151,7 +169,7 @@ def row_gradients(double: Any, theta: Floats, X: Any, y: Any) -> Floats:
     double.parameters = theta
     total = np.zeros(theta.size)
     for n in picked:
-        total += np.abs(flat(double.gradient(X[n : n + 1], y[n : n + 1])[1]))
+        total += np.abs(flat(double, X[n : n + 1], y[n : n + 1]))
     return total / max(len(picked), 1)
 
 
@@ -232,14 +250,16 @@ def native_error(subject: Subject, rng: np.random.Generator) -> tuple[Floats, Fl
         allowance[part] += eps * (16 * terms[part] + 2 * terms[part].max(initial=0.0))
     allowance = np.maximum(allowance, 1e-290)
     error = np.abs(native - given)
-    kink = np.zeros(error.shape, bool)
-    if (error > allowance).any():
-        theta = subject.surface.theta
-        low, high = given.copy(), given.copy()
-        for _ in range(DRAWS):
-            near = subject.gradient(theta + 16 * eps * subject.surface.unit * rng.standard_normal(theta.shape))
-            low, high = np.fmin(low, near), np.fmax(high, near)
+    failed = error > allowance
+    if not failed.any():
+        return error, allowance, failed
+    low, high, missed = given.copy(), given.copy(), error
+    for _ in range(DRAWS):
+        near = subject.surface.unit * rng.standard_normal(given.shape) * 16 * eps
+        vector = subject.gradient(subject.surface.theta + near)
+        low, high = np.fmin(low, vector), np.fmax(high, vector)
         missed = np.maximum(np.maximum(low - native, native - high), 0.0)
-        kink = (error > allowance) & (missed <= 0.3 * allowance)
-        error = np.where(kink, missed, error)
-    return error, allowance, kink
+        if not (failed & (missed > 0.3 * allowance)).any():
+            break
+    kink = failed & (missed <= 0.3 * allowance)
+    return np.where(kink, missed, error), allowance, kink

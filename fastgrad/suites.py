@@ -77,6 +77,11 @@ class Result:
         """The table and the notes as Markdown."""
         return "\n".join([f"## {self.title}", "", table(self.header, self.rows), "", *(f"- {n}" for n in self.notes)])
 
+    def row(self, options: Options, *cells: str) -> None:
+        """Add a row; show it at once, so that nothing is lost where a long run ends early."""
+        self.rows.append(list(cells))
+        options.log("  " + " | ".join(cells))
+
     def add(self, suite: str, task: Task, found: Sequence[Series], work: float, limit: str = "flops") -> None:
         """Keep what was found, and once each what must be said about it."""
         self.records += benchmarks.records(suite, task, found, work, limit)
@@ -105,7 +110,7 @@ def training(suite: str, title: str, options: Options, peers: Sequence[str]) -> 
             found = options.measure(task, peers)
             share = f"{found[0].share(case.flops):.0%}"
             cells = [cell(series, found[0]) for series in found[1:]]
-            result.rows.append([case.name, str(threads), own_cell(found[0]), share, *cells])
+            result.row(options, case.name, str(threads), own_cell(found[0]), share, *cells)
             result.add(suite, task, found, case.flops)
     return result
 
@@ -137,7 +142,7 @@ def optimizers(options: Options) -> Result:
             found = options.measure(task, ("torch",))
             share = f"{found[0].share(7.0 * width * size, 'bytes'):.0%}"
             cells = [cell(series, found[0]) for series in found[1:]]
-            result.rows.append([f"{size:,}", str(threads), own_cell(found[0]), share, *(cells or ["-"])])
+            result.row(options, f"{size:,}", str(threads), own_cell(found[0]), share, *(cells or ["-"]))
             result.add("optimizers", task, found, 7.0 * width * size, "bytes")
     return result
 
@@ -161,7 +166,7 @@ def inference(options: Options) -> Result:
             found = options.measure(task, names)
             share = f"{found[0].share(case.forward_flops):.0%}" if rows > 1 else ""
             cells = [cell(series, found[0]) for series in found[1:]]
-            result.rows.append([sizes, f"{rows:,}", str(threads), own_cell(found[0]), share, *cells])
+            result.row(options, sizes, f"{rows:,}", str(threads), own_cell(found[0]), share, *cells)
             result.add("inference", task, found, case.forward_flops)
     return result
 
@@ -174,7 +179,7 @@ def whole_trainings(suite: str, result: Result, options: Options, task: Task, pe
             reached = [answer["accuracy"] for answer in series.answers]
             spread = f"{statistics.median(reached):.2%} ({min(reached):.2%}-{max(reached):.2%})"
             ratio = f"{statistics.median(series.times_slower(found[0])):.2f}x"
-            result.rows.append([series.name, str(task.threads), own_cell(series), ratio, spread])
+            result.row(options, series.name, str(task.threads), own_cell(series), ratio, spread)
     result.add(suite, task, found, 0.0)
     return result
 

@@ -6,6 +6,9 @@ they lie.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -13,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, dispatch
+from .history import DivergenceError, History
 from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
 
@@ -30,9 +34,11 @@ class Batches:
     weight: npt.NDArray[np.float64] | None
     kind: str  # how the kernels read y: "labels", "values" or "slopes"
     on_disk: bool
+    names: tuple[str, str] = ("X", "y")
 
     @property
     def rows(self) -> int:
+        """N."""
         return len(self.X)
 
 
@@ -42,21 +48,33 @@ def read_data(record: Record, X: Any, y: Any, sample_weight: Any = None, names: 
     soft = record.loss.name == "cross_entropy"
     target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
     weight = arrays.as_weights(sample_weight, len(matrix))
+    if weight is not None:  # only their ratios count: a power of two keeps those, and float32 sums within range
+        weight = np.ldexp(weight, -int(np.frexp(weight.max())[1]))
     labels = record.target == "class" and target.ndim == 1
-    if not labels and target.dtype.kind == "f" and target.dtype.itemsize > 8:
-        target = target.astype(np.float64)
-    return Batches(matrix, target, weight, "labels" if labels else "values", arrays.is_memmap(matrix))
+    return Batches(matrix, target, weight, "labels" if labels else "values", arrays.is_memmap(matrix), names)
 
 
 def current(record: Record) -> Array:
     """The parameters to read now: the latest, or while a training runs elsewhere the last that it published."""
     run = record.run
-    if run is not None and run.ahead and record.busy.acquire(blocking=False):
-        try:
-            publish(record)
-        finally:
-            record.busy.release()
+    if run is not None and run.ahead:
+        with record.publishing:
+            if record.run is run and run.ahead and not record.busy.locked():
+                publish(record)
     return record.published
+
+
+@contextmanager
+def training(record: Record, refusal: str = "this network is being trained by another call") -> Iterator[None]:
+    """Have the network to oneself; RuntimeError where another call does."""
+    if not record.busy.acquire(blocking=False):
+        raise RuntimeError(refusal)
+    try:
+        with record.publishing:  # a reader who found nobody training may still be copying: wait
+            pass
+        yield
+    finally:
+        record.busy.release()
 
 
 def publish(record: Record) -> None:
@@ -70,21 +88,30 @@ def publish(record: Record) -> None:
 
 def assign(record: Record, buffer: Array) -> None:
     """Replace the parameters; RuntimeError while a training runs."""
-    if not record.busy.acquire(blocking=False):
-        raise RuntimeError("the parameters cannot be assigned while fit runs on this network in another thread")
-    try:
+    with training(record, "the parameters cannot be assigned while fit runs on this network in another thread"):
         record.published = buffer
         if record.run is not None:
             record.run.ahead = False
-    finally:
-        record.busy.release()
 
 
-def not_finite(X: Array) -> NoReturn:
-    """Raise ValueError with the place of the first value that the kernels found not finite."""
-    for first, block in arrays.row_blocks(X):
-        arrays.require_finite(np.asarray(block), "X", None, first)
-    raise ValueError("X has a value too large for the network's float32; scale it, or use dtype='float64'")
+def require_finite(array: Array, name: str, dtype: np.dtype[Any]) -> None:
+    """ValueError with the place of the first value that is NaN or infinite, or is so once it is cast to `dtype`."""
+    arrays.require_finite(array, name)
+    with np.errstate(over="ignore"):
+        arrays.require(array, name, lambda block: np.isfinite(block.astype(dtype)), f"finite in {dtype}")
+
+
+def not_finite(array: Array, name: str, dtype: np.dtype[Any]) -> NoReturn:
+    """The error for what the kernels found not finite."""
+    require_finite(array, name, dtype)
+    raise ValueError(f"{name} changed while it was read")
+
+
+def choose_threads(threads: int | None, flops: float) -> int:
+    """Threads for so much work; ValueError or TypeError where the caller's number is none."""
+    if threads is not None:
+        arrays.check_integer(threads, "threads", 1, 1024)
+    return dispatch.choose_threads(threads, flops)
 
 
 def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
@@ -93,26 +120,28 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     rows = len(matrix)
     out = np.empty((rows, record.outputs), record.dtype)
     if rows:
-        count = dispatch.choose_threads(threads, rows * record.flops_forward)
+        count = choose_threads(threads, rows * record.flops_forward)
         # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
         if record.program.scores(current(record), matrix, out, link, count, True) is None:
-            not_finite(matrix)
+            not_finite(matrix, "X", record.dtype)
     return out[0] if single else out
 
 
 def loss(record: Record, data: Batches, params: Array, threads: int | None) -> float:
     """sum(w l) / sum(w) over the rows."""
-    count = dispatch.choose_threads(threads, data.rows * record.flops_forward)
+    count = choose_threads(threads, data.rows * record.flops_forward)
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
-        not_finite(data.X)
+        not_finite(data.X, data.names[0], record.dtype)
+    if not math.isfinite(total) and arrays.is_memmap(data.y):
+        require_finite(data.y, data.names[1], record.dtype)
     weight = data.rows if data.weight is None else float(data.weight.sum())
     return float(total) / weight
 
 
 def step_threads(record: Record, batch: int, threads: int | None) -> int:
     """Threads for steps of `batch` rows."""
-    return dispatch.choose_threads(threads, min(batch, SLICE_ROWS) * record.flops_step)
+    return choose_threads(threads, min(batch, SLICE_ROWS) * record.flops_step)
 
 
 def gradient(record: Record, data: Batches, threads: int | None, dX: Array | None = None) -> tuple[float, list[tuple[Array, Array]]]:
@@ -124,8 +153,10 @@ def gradient(record: Record, data: Batches, threads: int | None, dX: Array | Non
     run = trainer.run(current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX)
     _, status, _, _, _, _, batch_loss = run
     if status == BAD_ROW:
-        not_finite(data.X)
+        not_finite(data.X, data.names[0], record.dtype)
     if status == BAD_LOSS:
+        require_finite(data.X, data.names[0], record.dtype)
+        require_finite(data.y, data.names[1], record.dtype)
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
     return batch_loss, [record.layer_arrays(store[0], k) for k in range(len(record.layers))]
 
@@ -146,6 +177,7 @@ class Run:
         self.progress: tuple[float, tuple[float, ...]] = (0.0, optimizer.carry)
         self.origin: Array | None = None
         self.ahead = False
+        self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
         self._shape: tuple[int, str, int] = (0, "", 0)
 
@@ -180,49 +212,82 @@ def partial_fit(
     data = read_data(record, X, y, sample_weight)
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
     batch = min(batch, data.rows)
-    if not record.busy.acquire(blocking=False):
-        raise RuntimeError("this network is being trained by another call")
-    try:
+    count = step_threads(record, batch, threads)
+    with training(record):
         run = record.run
         if run is None:
             run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))
         elif optimizer is not None and as_optimizer(optimizer) != run.optimizer:
             raise ValueError(f"partial_fit goes on with {run.optimizer!r}; to change the optimizer, start anew with fit")
         run.catch_up()
-        count = step_threads(record, batch, threads)
+        if run.before is None:
+            run.before = aligned(record.program.size, record.dtype)
+        run.before[:] = run.params
         steps = -(-data.rows // batch)
         rate = np.full(steps, run.optimizer.lr)
         record.run = run
-        _, status, _, total, weight, _, _ = run.steps(data, batch, count, None, 0, steps, rate)
+        done, status, _, total, weight, _, _ = run.steps(data, batch, count, None, 0, steps, rate)
         if status == BAD_ROW:
-            not_finite(data.X)
+            not_finite(data.X, data.names[0], record.dtype)
         if status in (BAD_LOSS, BAD_GRADIENT):
-            raise diverged(record, run, data, batch, None, 0)
+            raise diverged(run, data, batch, None, 0, done, status)
         return float(total / weight) if weight else float("nan")
-    finally:
-        record.busy.release()
 
 
-def diverged(record: Record, run: Run, data: Batches, batch: int, order: Array | None, step: int, epoch: int = 0, history: Any = None) -> Exception:
-    """The error of a run whose loss or gradient is not finite; the run goes back to the last published parameters."""
-    from .history import DivergenceError, History
+def diverged(
+    run: Run, data: Batches, batch: int, order: Array | None, first: int, done: int, status: int, *, epoch: int = 0,
+    history: History | None = None,
+) -> Exception:  # fmt: skip
+    """The error of a run whose loss or gradient is not finite, after `done` steps from batch `first` on.
 
-    rows = slice(step * batch, (step + 1) * batch)
-    X = np.asarray(data.X[rows] if order is None else data.X[order[rows]], record.dtype)
-    layer = first_bad_layer(record, run.params, X)
-    run.ahead, run.origin = False, None
-    if record.run is run:
-        record.run = None  # its slots may hold NaN
-    where = "in the loss" if layer is None else f"in layer {layer} ({record.layers[layer].activation})"
+    The network goes back to the parameters before: those that `fit` published last, or those that `partial_fit` kept.
+    ValueError where the data are to blame.
+    """
+    record, params, bad_gradient = run.record, run.params, status == BAD_GRADIENT
+    if run.before is not None:
+        record.published = run.before
+    run.ahead, record.run = False, None  # its slots may hold NaN
+    step = _step_of(data, batch, order, first, done - bad_gradient)
+    rows: Any = slice(step * batch, (step + 1) * batch)
+    rows = rows if order is None else order[rows]
+    with np.errstate(over="ignore"):
+        X, y = (np.asarray(array[rows]).astype(record.dtype) for array in (data.X, data.y))
+    for found, whole, name in zip((X, y), (data.X, data.y), data.names, strict=True):
+        if not np.isfinite(found).all():
+            not_finite(whole, name, record.dtype)
+    if bad_gradient:
+        layer = last_bad_layer(record, params)
+        where = "in the norm of the gradient" if layer is None else f"in the gradient of layer {layer}"
+    else:
+        layer = first_bad_layer(record, params, X)
+        where = "in the loss" if layer is None else f"in layer {layer} ({record.layers[layer].activation})"
     message = (
         f"training diverged in epoch {epoch}, batch {step}: the first value that is not finite appeared {where}. "
-        f"The network holds its last good parameters. Try a smaller learning rate (now {run.optimizer.lr:g}) or scaled inputs."
+        f"The network holds its last good parameters. "
+        f"Try a smaller learning rate (now {run.optimizer.lr:g}) or scaled inputs."
     )
     return DivergenceError(message, epoch, step, layer, History() if history is None else history)
 
 
+def _step_of(data: Batches, batch: int, order: Array | None, first: int, done: int) -> int:
+    """The batch behind `done` steps: a batch of weight 0 makes none."""
+    if data.weight is None:
+        return first + done
+    weight = data.weight if order is None else data.weight[order]
+    counts = np.flatnonzero(np.add.reduceat(weight, np.arange(first * batch, len(weight), batch)))
+    return first + int(counts[done])
+
+
+def last_bad_layer(record: Record, params: Array) -> int | None:
+    """The last layer with parameters that are not finite: where a gradient, on its way back, became so first."""
+    for k in reversed(range(len(record.layers))):
+        if not all(np.isfinite(part).all() for part in record.layer_arrays(params, k)):
+            return k
+    return None
+
+
 def first_bad_layer(record: Record, params: Array, X: Array) -> int | None:
-    """The first layer whose output or parameters are not finite, walking a batch through NumPy."""
+    """The first layer whose output is not finite, walking a batch through NumPy."""
     A = X.astype(np.float64)
     with np.errstate(all="ignore"):
         for k, layer in enumerate(record.layers):

@@ -1,228 +1,223 @@
-"""What a gradient check found, in the parameters' names: the report, and how verdicts on entries and lines make one.
+"""What measured slopes say about claimed ones.
 
-Promised: one verdict, the worst entry by name, a table that a person can read, an error that carries it all.
-Left out: how anything was measured (slopes.py) and what was chosen to be measured (check.py).
+Promised: a claim is called "ok", "kink" (it lies between two one-sided slopes that differ), "wrong", "noise" (the slope
+cannot be measured well enough to tell), or "open" (it misses the central slope, but so many do, and some were proven
+wrong, that this one was not looked into). Whether a claim agrees plays no role in how its slope is measured.
+Left out: how slopes are measured (slopes.py), where claims come from (subjects.py).
+
+Source: any value between the one-sided slopes is right at a kink: github.com/BVLC/caffe/issues/1334. A sum of kinks
+needs more: relu(w) - relu(-w) = w has slope 1 at 0, yet the chain rule with relu'(0) = 0 gives 0 (Kakade & Lee,
+"Provably correct automatic subdifferentiation", 2018). So where F is a mean over rows, the rows' intervals are added.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastgrad.slopes import Rules, Slopes
-from fastgrad.subjects import Block, Subject, native_error
+from fastgrad.slopes import (
+    CENTRAL,
+    NOISE_GAIN,
+    NOISE_SIGMAS,
+    SIDES,
+    Floats,
+    Line,
+    Surface,
+    finite_difference,
+    interval,
+    rows_interval,
+)
 
-BAD = ("wrong", "open")  # verdicts of slopes.judge on claims that disagree
+# Central differences, tried in this order until the error is small enough: (step in t, order of the formula). Small
+# steps come before large ones: the usual trouble is a ReLU's kink within the step.
+LADDER = ((1e-4, 2), (1e-6, 2), (1e-3, 4), (1e-8, 2), (1e-10, 2), (1e-2, 4), (1e-1, 4))
+SIDE_STEPS = 10.0 ** -np.arange(1.0, 10.0)  # one-sided slopes are taken at all of these
+PROBE_STEP = 1e-6
+PROBED = 256  # so few lines are looked at for kinks even where the claim agrees with the central slope
+UNRESOLVED = 1e-3  # a slope known to no better than this fraction is no basis for a judgement
+ROW_WORK = 10**6  # up to so many rows x parameters, rows are tried even where the sum over them shows no kink
+CHUNK = 256  # lines measured at a time, so that progress can be told
+BAD = ("wrong", "open")  # the verdicts on claims that disagree
+BATCH = 32  # suspicious lines looked into at a time, the worst first; the last batch is the one that holds a wrong one
 
 
-class GradientCheckError(AssertionError):
-    """A gradient check failed; the text is the report."""
+class Rules(NamedTuple):
+    """What passes: |given - numeric| <= spread + rtol (max(|given|, |numeric|) + floor scale) =: spread + limit.
 
+    Steps are varied until spread <= settle limit. by_rows: add the intervals of the rows before calling a claim wrong?
+    """
 
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a gradient: its place, what was claimed, what was measured, the relative error between them."""
-
-    parameter: str
-    index: tuple[int, ...]
-    given: float
-    numeric: float
-    error: float
-
-    def __str__(self) -> str:
-        place = f"{self.parameter}[{', '.join(map(str, self.index))}]" if self.index else self.parameter
-        return f"{place}: given {self.given:.9g}, numeric {self.numeric:.9g}, relative error {self.error:.2g}"
+    rtol: float
+    floor: float
+    settle: float
+    by_rows: bool
 
 
 @dataclass
-class GradientReport:
-    """The result of check_gradients.
+class Slopes:
+    """Claimed and measured slopes of some lines; arrays of equal length, in dF/dt.
 
-    verdict: "ok", "kink" (right, and some entries sit on a kink, where any value between the one-sided slopes is right),
-    "wrong", "noise" (finite differences of this function cannot tell), "nondeterministic" (two calls of the gradient
-    differ) or "nonfinite". passed: verdict is "ok" or "kink". max_error: the largest relative error of an entry,
-    max(|given - numeric| - error of numeric, 0) / (max(|given|, |numeric|) + floor * max |gradient|); worst: that
-    entry. kinks, noise, wrong: lists of Entry; numeric is the middle of the one-sided slopes at a kink. checked of size
-    entries were compared one by one, and lines random directions. rows: one per parameter, for the table.
-    evaluations: of the function. notes: what else there is to say.
+    numeric +- spread is the measurement, span the steepest slope seen. error: by how much the claim misses that
+    (at a kink: the interval of the one-sided slopes), relative to max(|given|, |numeric|) + floor scale. jump: are the
+    one-sided slopes known to differ?
     """
 
-    verdict: str
-    max_error: float
-    worst: Entry | None
-    rtol: float
-    checked: int
-    size: int
-    lines: int = 0
-    evaluations: int = 0
-    kinks: list[Entry] = field(default_factory=list)
-    noise: list[Entry] = field(default_factory=list)
-    wrong: list[Entry] = field(default_factory=list)
-    rows: list[tuple[str, int, int, float, float, int, int, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    given: Floats
+    scale: Floats
+    numeric: Floats
+    spread: Floats
+    span: Floats
+    error: Floats
+    jump: NDArray[np.bool_]
+    verdict: NDArray[np.str_]
 
-    @property
-    def passed(self) -> bool:
-        """Is the gradient right, as far as it was checked?"""
-        return self.verdict in ("ok", "kink")
-
-    def raise_if_failed(self) -> None:
-        """Raise GradientCheckError with this report as its text unless `passed`."""
-        if not self.passed:
-            raise GradientCheckError(f"\n{self}")
-
-    def __str__(self) -> str:
-        along = f" and {self.lines} random directions" if self.lines else ""
-        lines = [
-            f"gradient check: {self.verdict} ({self.checked} of {self.size} entries{along}, "
-            f"{self.evaluations} evaluations, rtol {self.rtol:.1g})"
-        ]
-        if self.rows:
-            width = max(9, *(len(row[0]) for row in self.rows))
-            lines.append(f"{'parameter':<{width}}   entries   checked  difference     error  kinks  noise  verdict")
-            lines += [
-                f"{name:<{width}} {size:>9} {checked:>9} {difference:>11.1e} {error:>9.1e} {kinks:>6} {noise:>6}  {verdict}"
-                for name, size, checked, difference, error, kinks, noise, verdict in self.rows
-            ]
-            lines.append("difference: largest |given - numeric|; error: beyond that of numeric, relative to the entry")
-        if self.worst is not None:
-            lines.append(f"worst: {self.worst}")
-        return "\n".join(lines + self.notes)
+    def limit(self, rules: Rules) -> Floats:
+        """How far each claim may miss a perfectly known slope; never zero, so that it can be divided by."""
+        size = np.fmax(np.abs(self.given), np.abs(self.numeric)) + rules.floor * self.scale
+        return np.asarray(rules.rtol * np.maximum(size, 1e-290))
 
 
-class Findings(NamedTuple):
-    """Random directions that were judged: the block of each, None for all parameters at once, and their slopes."""
-
-    blocks: list[Block | None]
-    slopes: Slopes
-
-
-def unusable(subject: Subject, rtol: float) -> GradientReport | None:
-    """The report on a gradient that is not finite or not the same twice; None if there is something to compare."""
-    surface, size = subject.surface, subject.given.size
-    report = GradientReport("nonfinite", np.inf, None, rtol, 0, size, evaluations=surface.calls)
-    of = "loss" if subject.kind == "network" else "function"
-    bad = ~np.isfinite(surface.theta)
-    if bad.any():
-        name, index = subject.name(int(np.argmax(bad)))
-        report.notes.append(f"the parameter {name}{list(index)} is {surface.theta[bad][0]}")
-    if not np.isfinite(surface.origin):
-        report.notes.append(f"the {of} is {surface.origin} at the given point")
-    for claim, which in ((subject.first, ""), (subject.given, " in float64")):
-        bad = ~np.isfinite(claim)
-        if bad.any() and report.worst is None:
-            at = int(np.argmax(bad))
-            report.worst = Entry(*subject.name(at), float(claim[at]), np.nan, np.inf)
-            report.notes.append(f"the gradient{which} is not finite in {np.count_nonzero(bad)} of {size} entries")
-    if report.notes:
-        return report
-    width = subject.first.dtype.itemsize
-    differ = subject.first.view(f"V{width}") != subject.again.view(f"V{width}")  # bit by bit: -0.0 is not 0.0
-    if not differ.any():
-        return None
-    first, again = subject.first.astype(np.float64), subject.again.astype(np.float64)
-    error = np.abs(first - again) / np.maximum(np.maximum(np.abs(first), np.abs(again)), 1e-290)
-    at = int(np.argmax(np.where(differ, error, -1.0)))
-    report.verdict, report.max_error = "nondeterministic", float(error[at])
-    report.worst = Entry(*subject.name(at), float(first[at]), float(again[at]), float(error[at]))
-    report.notes.append(f"two calls of the gradient differ in {np.count_nonzero(differ)} of {size} entries")
-    return report
-
-
-def conclude(
-    subject: Subject, rules: Rules, positions: Any, slopes: Slopes, findings: Findings | None, rng: np.random.Generator
-) -> GradientReport:
-    """Put what was found about the entries at `positions` and along random directions under the parameters' names."""
-    numeric = slopes.numeric / subject.surface.unit[positions]
-    entries = [
-        Entry(*subject.name(int(i)), float(subject.given[i]), float(measured), float(error))
-        for i, measured, error in zip(positions, numeric, slopes.error, strict=True)
-    ]
-    report = GradientReport("ok", 0.0, None, rules.rtol, len(entries), subject.given.size)
-    pairs = list(zip(entries, slopes.verdict.tolist(), strict=True))
-    report.kinks, report.noise, report.wrong = (
-        [e for e, v in pairs if v == which] for which in ("kink", "noise", "wrong")
+def judge(
+    surface: Surface,
+    lines: Sequence[Line],
+    given: Floats,
+    scale: Floats,
+    rules: Rules,
+    tick: Callable[[int], object] = lambda done: None,
+) -> Slopes:
+    """Compare the claimed slope of each line with finite differences; `tick` is told how many lines are measured."""
+    count = len(lines)
+    numeric, spread, error = np.full(count, np.nan), np.full(count, np.inf), np.zeros(count)
+    result = Slopes(
+        given, scale, numeric, spread, scale.copy(), error, np.zeros(count, bool), np.full(count, "ok", "U5")
     )
-    judged = [e for e, v in pairs if v not in ("noise", "open")] or entries
-    report.worst = max(judged, key=lambda e: (e.error, abs(e.given - e.numeric)))
-    report.max_error = report.worst.error
-    unexamined = sum(v == "open" for _, v in pairs)
-    if unexamined:
-        report.notes.append(f"{unexamined} more entries disagree and were not looked into for kinks")
-    if not subject.repeatable:
-        report.notes.append("the function returns different values at the same point")
-    if findings is not None:
-        add_lines(report, findings)
-    if subject.native is not None:
-        add_native(report, subject, rng)
-    for verdict in ("kink", "noise", "wrong"):
-        if getattr(report, {"kink": "kinks"}.get(verdict, verdict)):
-            report.verdict = verdict
-    if report.verdict == "noise":
-        report.worst = report.noise[0]
-    report.evaluations = subject.surface.calls
-    report.rows = [table_row(block, pairs, report) for block in subject.blocks]
-    return report
+    for start in range(0, count, CHUNK):
+        part = np.arange(start, min(start + CHUNK, count))
+        climb_ladder(surface, lines, part, result, rules)
+        tick(len(part))
+    limit = result.limit(rules)
+    with np.errstate(invalid="ignore"):
+        missed = np.abs(given - result.numeric) - result.spread
+        suspicious = ~(missed <= limit)  # nan (no finite value on one side) is suspicious too
+        result.error = np.maximum(missed, 0.0) / limit * rules.rtol
+    for k in np.flatnonzero(~suspicious).tolist():
+        if unresolved(surface, lines[k], result, k):
+            result.verdict[k] = "noise"
+    order = np.flatnonzero(suspicious)
+    order = order[np.argsort(-np.nan_to_num(result.error[order], nan=np.inf))]
+    result.verdict[order] = "open"
+    if rules.by_rows and surface.rows is not None:  # what looks like noise may be kinks of many rows close together
+        order = np.concatenate([order, np.flatnonzero(result.verdict == "noise")[:PROBED]])
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        compare_sides(surface, lines, batch, result, rules)
+        if (result.verdict[batch] == "wrong").any():
+            break
+    if count <= PROBED:
+        probe_kinks(surface, lines, result, rules)
+    return result
 
 
-def add_lines(report: GradientReport, findings: Findings) -> None:
-    """Add what the random directions say where no single entry was found wrong.
+def unresolved(surface: Surface, line: Line, result: Slopes, k: int) -> bool:
+    """Is the slope of line k too uncertain, against itself and the steepest slope around, to judge a claim by?"""
+    size = max(abs(float(result.given[k])), abs(float(result.numeric[k])))
+    if result.spread[k] <= UNRESOLVED * (size + 0.1 * result.span[k]) or size == 0:  # 0: F is the same on both sides
+        return False
+    excursion = abs(surface.at(line, 0.01) - surface.origin) / 0.01  # at a minimum all slopes vanish, but this does not
+    result.span[k] = np.fmax(result.span[k], excursion)
+    return bool(result.spread[k] > UNRESOLVED * (size + 0.1 * result.span[k]))
 
-    Along a line with a jump the one-sided slopes of many entries mix, and a right claim may lie outside: no proof.
+
+def climb_ladder(surface: Surface, lines: Sequence[Line], part: NDArray[np.intp], result: Slopes, rules: Rules) -> None:
+    """Measure the central slopes of `part`, keeping for each line the step with the smallest error.
+
+    Where two steps contradict each other, the shorter is right: the longer one met a kink, or went over waves. Whether
+    a slope agrees with the claim plays no role: else one of several noisy steps would agree by chance.
     """
-    slopes = findings.slopes
-    report.lines = len(findings.blocks)
-    if report.wrong:
-        return
-    proof = np.isin(slopes.verdict, BAD) & ~slopes.jump
-    if proof.any():
-        at = int(np.argmax(np.where(proof, slopes.error, -1.0)))
-        block = findings.blocks[at]
-        name = f"{block.name if block else 'all parameters'} (random direction)"
-        entry = Entry(name, (), float(slopes.given[at]), float(slopes.numeric[at]), float(slopes.error[at]))
-        report.wrong.append(entry)
-        report.worst, report.max_error = entry, entry.error
-        report.notes.append("a random direction is wrong, but no single entry was found: raise max_entries")
+    reached = np.full(len(result.given), np.inf)
+    left = part
+    for step, order in LADDER:
+        hopeless = NOISE_SIGMAS * NOISE_GAIN[CENTRAL, order] * surface.noise / step >= result.spread[left]
+        tried = left[~hopeless]  # where noise alone exceeds the error reached, a step is not worth its price
+        if len(tried):
+            slope, spread = finite_difference(surface, lines, tried, step, CENTRAL, order)
+            if step >= 1e-4:  # slopes over shorter steps can be nothing but noise
+                result.span[tried] = np.fmax(result.span[tried], np.abs(slope))
+            known = np.isfinite(result.spread[tried])
+            differ = known & (np.abs(slope - result.numeric[tried]) > spread + result.spread[tried])
+            better = np.where(differ, step < reached[tried], spread < result.spread[tried])  # False where nan
+            result.numeric[tried[better]], result.spread[tried[better]] = slope[better], spread[better]
+            reached[tried[better]] = step
+        left = left[result.spread[left] > rules.settle * result.limit(rules)[left]]
+        if not len(left):
+            return
 
 
-def add_native(report: GradientReport, subject: Subject, rng: np.random.Generator) -> None:
-    """Add the comparison of the gradient in the user's own precision with the float64 one."""
-    assert subject.native is not None
-    error, allowance, kink = native_error(subject, rng)
-    tolerance = 300 * subject.native_precision
-    ratio = error / allowance
-    own = str(subject.first.dtype)
+def compare_sides(
+    surface: Surface, lines: Sequence[Line], batch: NDArray[np.intp], result: Slopes, rules: Rules
+) -> None:
+    """Judge the lines of `batch`, whose claims miss the central slope, by their one-sided slopes."""
+    slope, spread = finite_difference(surface, lines, batch[:, None, None], SIDE_STEPS[:, None], SIDES, 2)
+    in_vain = 0
+    for row, k in enumerate(batch.tolist()):
+        low, high, unsure, near = interval(slope[row], spread[row])
+        if math.isnan(low):  # no finite value of F around the point at any scale
+            result.verdict[k], result.error[k] = "noise", 0.0
+            continue
+        jump = high - low > 4 * unsure
+        if not jump and not near and result.spread[k] <= unsure:  # smooth: the central slope knows better
+            low = high = float(result.numeric[k])
+            unsure = float(result.spread[k])
+        decide(surface, lines[k], k, (low, high, unsure), jump, result, rules)
+        if result.verdict[k] in ("wrong", "noise") and rules.by_rows and surface.rows is not None and in_vain < 4:
+            if not jump and surface.theta.size * surface.row_count > ROW_WORK:
+                continue
+            low, high, unsure = rows_interval(surface.rows(), lines[k], surface.near)
+            if high - low > 4 * unsure:  # kinks within the rows, which the sum may hide
+                decide(surface, lines[k], k, (low, high, unsure), True, result, rules)
+            in_vain = 0 if result.verdict[k] == "kink" else in_vain + 1
 
-    def entry(at: int) -> Entry:
-        given, numeric = float(subject.native[at]), float(subject.given[at])  # type: ignore[index]
-        return Entry(*subject.name(at), given, numeric, float(ratio[at] * tolerance))
 
-    at = int(np.argmax(ratio))
-    report.notes.append(
-        f"re-run in float64; the {own} gradient against the float64 one: {ratio[at]:.2g} of the allowed error "
-        f"(rtol {tolerance:.1g}) at worst"
-    )
-    report.kinks += [entry(int(i)) for i in np.flatnonzero(kink)]
-    failed = np.flatnonzero(ratio > 1)
-    if len(failed) and not report.wrong:
-        report.worst = entry(at)
-        report.max_error = report.worst.error
-        report.notes.append(f"the float64 gradient is right; the {own} gradient is not, in {len(failed)} entries")
-    report.wrong += [entry(int(i)) for i in failed[np.argsort(-ratio[failed])][:32]]
+def decide(
+    surface: Surface,
+    line: Line,
+    k: int,
+    bounds: tuple[float, float, float],
+    jump: bool,
+    result: Slopes,
+    rules: Rules,
+) -> None:
+    """Give the verdict on line k, whose slope at the point is anything in low - unsure .. high + unsure."""
+    low, high, unsure = bounds
+    given = float(result.given[k])
+    result.numeric[k], result.spread[k], result.jump[k] = (low + high) / 2, unsure, jump
+    result.span[k] = max(result.span[k], abs(low), abs(high))
+    missed = max(low - given, given - high, 0.0) - unsure
+    limit = float(result.limit(rules)[k])
+    result.error[k] = max(missed, 0.0) / limit * rules.rtol
+    if missed > limit:
+        result.verdict[k] = "wrong"
+    elif jump:
+        result.verdict[k] = "kink"
+    else:
+        result.verdict[k] = "noise" if unresolved(surface, line, result, k) else "ok"
 
 
-def table_row(
-    block: Block, pairs: list[tuple[Entry, str]], report: GradientReport
-) -> tuple[str, int, int, float, float, int, int, str]:
-    """Name, entries, entries checked, largest difference and error, kinks, noise, verdict of one parameter."""
-    own = [(e, v) for e, v in pairs if e.parameter == block.name]
-    kinks, noise, wrong = (
-        sum(e.parameter == block.name or e.parameter.startswith(f"{block.name} ") for e in found)
-        for found in (report.kinks, report.noise, report.wrong)
-    )
-    difference = max((abs(e.given - e.numeric) for e, v in own if v in ("ok", "wrong")), default=0.0)
-    error = max((e.error for e, v in own if v not in ("noise", "open")), default=0.0)
-    verdict = "wrong" if wrong else "noise" if noise else "kink" if kinks else "ok"
-    return block.name, block.stop - block.start, len(own), difference, error, kinks, noise, verdict
+def probe_kinks(surface: Surface, lines: Sequence[Line], result: Slopes, rules: Rules) -> None:
+    """Find kinks among claims that agree with the central slope: slope 0 of |x| at 0 lies in the middle of its kink."""
+    bent = []
+    for k in np.flatnonzero(result.verdict == "ok").tolist():
+        bend = abs(surface.at(lines[k], PROBE_STEP) - 2 * surface.origin + surface.at(lines[k], -PROBE_STEP))
+        if bend > 20 * surface.noise and bend / PROBE_STEP > UNRESOLVED * abs(result.given[k]):
+            bent.append(k)
+    if bent:
+        found = Slopes(**{name: values.copy() for name, values in vars(result).items()})
+        compare_sides(surface, lines, np.array(bent), found, rules)
+        for name, values in vars(result).items():
+            kinks = found.verdict == "kink"
+            values[kinks] = getattr(found, name)[kinks]

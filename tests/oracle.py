@@ -100,7 +100,7 @@ class Oracle:
 
 def oracle_of(net: Any, hyper: dict[str, float] | None = None) -> Oracle:
     """The oracle with a network's parameters."""
-    W, b = ([np.asarray(a, np.float64) for a in part] for part in (net.weights, net.biases))
+    W, b = ([np.array(a, np.float64) for a in part] for part in (net.weights, net.biases))
     return Oracle(W, b, net.activations, net.loss_name, hyper or {})
 
 

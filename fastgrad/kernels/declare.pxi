@@ -49,10 +49,11 @@ cdef extern from "gather.h" nogil:
     enum: F2, F4, F8, I1, U1, I2, U2, I4, U4, I8, U8
     ctypedef struct Source:
         const char *data
+        const char *end
         intp rows, columns, row_stride, column_stride
         int type, swapped
     int gather_row(const Source *s, intp row, real *out, intp gap, int finite)
-    real read_value(const char *p, int type, int swapped)
+    real gather_value(const Source *s, intp row)
 
 cdef extern from "random.h" nogil:
     void shuffled(uint64 seed, uint64 stream, intp n, int32 *order)
@@ -67,6 +68,8 @@ cdef extern from * nogil:
     void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd)
     real dot_panels(const real *x, intp gap, const real *w, intp panels, real bias)
     real weighted_rows(const real *start, const real *dz, const real *x, intp K, real *out)
+    void spread(const real *a, intp n, real *out)
+    void single(real a, real *out)
     void outer_rows(intp m, const real *dz, const real *w, real *out)
     void mask_rows(real *a, intp m, intp live)
     real sum_values(const real *a, intp n)

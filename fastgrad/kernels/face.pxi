@@ -36,6 +36,9 @@ cdef int source(Buffer b, Source *s) except -1:
     s.columns = b.view.shape[1] if b.view.ndim > 1 else 1
     s.row_stride = b.view.strides[0]
     s.column_stride = b.view.strides[1] if b.view.ndim > 1 else b.view.itemsize
+    s.end = s.data
+    if s.row_stride > 0 and s.column_stride == b.view.itemsize:
+        s.end = s.data + (s.rows - 1) * s.row_stride + s.columns * s.column_stride
     s.swapped = b.view.itemsize > 1 and form[0] in ">!"
     if kind in TYPES:
         s.type = TYPES[kind]

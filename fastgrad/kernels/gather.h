@@ -7,7 +7,7 @@
 enum { F2, F4, F8, I1, U1, I2, U2, I4, U4, I8, U8 };
 
 typedef struct {
-    const char *data;
+    const char *data, *end; /* end: behind the last value that may be read; data itself where rows run backwards */
     intp rows, columns, row_stride, column_stride; /* strides in bytes, of any sign */
     int type, swapped;
 } Source;
@@ -70,8 +70,15 @@ static void read_run(const char *p, const Source *s, int packed, real *RESTRICT 
 }
 #undef LOOP
 
-/* n < PANEL values by copies of constant size: a call of memcpy would cost more than the copy */
-INLINE void copy_rest(real *RESTRICT out, const char *from, intp n) {
+/* n < PANEL values and zeros behind them.  Within the array whole vectors are read and masked: what is stored by whole
+   vectors is also loaded so, and a load that spans several smaller stores would wait for them.  At the array's end, where
+   that would reach too far, by copies of constant size (a call of memcpy would cost more than the copy) */
+INLINE void copy_rest(real *RESTRICT out, const char *from, intp n, const char *end) {
+    if (from + PANEL * sizeof(real) <= end) {
+        v_store(out, v_first(v_load((const real *)from), n));
+        v_store(out + LANES, v_first(v_load((const real *)from + LANES), n > LANES ? n - LANES : 0));
+        return;
+    }
 #define SOME(k) \
     if (n & (k)) { \
         memcpy(out, from, (k) * sizeof(real)); \
@@ -82,7 +89,7 @@ INLINE void copy_rest(real *RESTRICT out, const char *from, intp n) {
 #undef SOME
 }
 
-/* OUT out: row `row` of s at out + p * gap; pad columns are left alone.  `finite` asks for a check: gives 0 where a value
+/* OUT out: row `row` of s at out + p * gap; pad columns stay zero.  `finite` asks for a check: gives 0 where a value
    is NaN or infinite */
 INLINE int gather_row(const Source *s, intp row, real *out, intp gap, int finite) {
     static const int bytes[] = {2, 4, 8, 1, 1, 2, 2, 4, 4, 8, 8};
@@ -92,7 +99,7 @@ INLINE int gather_row(const Source *s, intp row, real *out, intp gap, int finite
     const intp step = s->column_stride * PANEL;
     if (packed && s->type == (REAL_BITS == 64 ? F8 : F4)) {
         for (intp p = 0; p < whole_panels; p++) memcpy(out + p * gap, from + p * step, PANEL * sizeof(real));
-        copy_rest(out + whole_panels * gap, from + whole_panels * step, rest);
+        if (rest) copy_rest(out + whole_panels * gap, from + whole_panels * step, rest, s->end);
     } else {
         for (intp p = 0; p < whole_panels; p++) read_run(from + p * step, s, packed, out + p * gap, PANEL);
         if (rest) read_run(from + whole_panels * step, s, packed, out + whole_panels * gap, rest);
@@ -102,4 +109,12 @@ INLINE int gather_row(const Source *s, intp row, real *out, intp gap, int finite
     for (intp p = 0; p < whole_panels + (rest > 0); p++)
         sum += v_load(out + p * gap) * (real)0 + v_load(out + p * gap + LANES) * (real)0;
     return v_sum(sum) == 0;
+}
+/* one number: the target of a network with one output */
+INLINE real gather_value(const Source *s, intp row) {
+    const char *from = s->data + row * s->row_stride;
+    if (s->type != (REAL_BITS == 64 ? F8 : F4) || s->swapped) return read_value(from, s->type, s->swapped);
+    real value;
+    memcpy(&value, from, sizeof value);
+    return value;
 }

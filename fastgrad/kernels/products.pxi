@@ -3,13 +3,12 @@
 
 cdef void apply_padded(Apply f, const real *z, real *a, intp n) noexcept nogil:
     """a = f(z) over n values side by side, always by whole vectors: a row's bits must not depend on how many it came with."""
-    cdef real given[TILE]
+    cdef real given[TILE + LANES]
     cdef real made[TILE]
     cdef intp k = 0, m
     while k < n:
         m = least(TILE, n - k)
-        memset(given, 0, ceil_div(m, LANES) * LANES * sizeof(real))
-        memcpy(given, z + k, m * sizeof(real))
+        spread(z + k, m, given)
         f(given, made, ceil_div(m, LANES) * LANES)
         memcpy(a + k, made, m * sizeof(real))
         k += m
@@ -130,6 +129,7 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
 
 cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint begun, bint last, intp t) noexcept nogil:
     cdef real tile[TILE]
+    cdef real sum
     cdef intp at = q.at_b + p * PANEL
     cdef real *out = tile
     cdef const real *earlier = NULL
@@ -138,11 +138,9 @@ cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint be
     if not last:
         out = s.G + at
     if q.narrow:
-        memset(tile, 0, PANEL * sizeof(real))
-        tile[0] = sum_values(q.dZ, N) + (earlier[0] if begun else 0)
-        s.squares[s.tiles + q.first_tile + t] = tile[0] * tile[0]
-        if not last:
-            memcpy(out, tile, PANEL * sizeof(real))
+        sum = sum_values(q.dZ, N) + (earlier[0] if begun else 0)
+        single(sum, out)
+        s.squares[s.tiles + q.first_tile + t] = sum * sum
     else:
         s.squares[s.tiles + q.first_tile + t] = column_sums(earlier, q.dZ + p * H * PANEL, N, out)
     if last:

@@ -284,14 +284,27 @@ APART void mask_rows(real *a, intp m, intp live) {
         v_store(a + r * PANEL + LANES, v_first(v_load(a + r * PANEL + LANES), live > LANES ? live - LANES : 0));
     }
 }
-/* sum of n values, lane by lane first; reads up to the next LANES values behind them and ignores those */
+/* sum of n values: by lanes, then the rest one by one */
 INLINE real sum_values(const real *a, intp n) {
-    V sum = {0};
+    V lanes = {0};
     intp k = 0;
-    for (; k + LANES <= n; k += LANES) sum += v_load(a + k);
-    if (k < n) sum += v_first(v_load(a + k), n - k);
-    return v_sum(sum);
+    for (; k + LANES <= n; k += LANES) lanes += v_load(a + k);
+    real sum = v_sum(lanes);
+    for (; k < n; k++) sum += a[k];
+    return sum;
 }
+/* OUT out: n values, at least one, and copies of something harmless up to a whole vector.  A single one is spread by one
+   vector store, which the next vector load can take over; several small stores it would have to wait for */
+INLINE void spread(const real *a, intp n, real *out) {
+    if (n == 1) {
+        v_store(out, (V){0} + a[0]);
+        return;
+    }
+    for (intp k = n / LANES * LANES; k < n / LANES * LANES + LANES; k++) out[k] = 0;
+    memcpy(out, a, (size_t)n * sizeof(real));
+}
+/* OUT out[LANES] = a, 0, 0, ... */
+INLINE void single(real a, real *out) { v_store(out, v_first((V){0} + a, 1)); }
 /* dz *= scale over a row of one panel, pads zeroed; gives the sum of the row's losses l */
 INLINE real finish_row(real *dz, const real *l, intp live, real scale) {
     const intp second = live > LANES ? live - LANES : 0;

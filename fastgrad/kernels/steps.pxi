@@ -15,8 +15,8 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
     row by itself), and its target with them.
     """
     cdef const Layer *top = s.layer + (s.L - 1)
-    cdef intp r, at, j, bytes_ = s.x.columns * s.x.column_stride
-    cdef intp lines = least(8, (bytes_ + 63) // 64), ahead = least(16, 2 + 2048 // (1 + bytes_)) if bytes_ > 0 else 2
+    cdef intp r, at, j, bytes_ = panels(s.x.columns) * PANEL * sizeof(real)     # a row is read by whole vectors
+    cdef intp lines = least(8, 1 + bytes_ // 64), ahead = least(16, 2 + 4096 // bytes_)
     cdef const char *later
     for r in range(r0, r1):
         at = s.index[start + r] if s.index != NULL else start + r
@@ -33,7 +33,10 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
             s.bad = at              # any of them serves: the caller looks for the first itself
             s.status = BAD_ROW
         if s.T != NULL:
-            gather_row(&s.t, at, s.T + r * stride_of(top), s.H * PANEL, 0)
+            if top.narrow:
+                s.T[r] = gather_value(&s.t, at)
+            else:
+                gather_row(&s.t, at, s.T + r * PANEL, s.H * PANEL, 0)
         if s.weight != NULL:
             s.scale[r] = <real>s.weight[at]
 
@@ -49,21 +52,19 @@ cdef double batch_weight(const Plan *s, intp start, intp rows) noexcept nogil:
 # ---- loss ----------------------------------------------------------------------------------------------------------
 cdef void loss_narrow(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept nogil:
     """One output: the rows lie side by side, and are taken by whole vectors (see apply_padded)."""
-    cdef real p[TILE]
-    cdef real t[TILE]
+    cdef real p[TILE + LANES]
+    cdef real t[TILE + LANES]
     cdef real d[TILE]
     cdef real v[TILE]
     cdef intp k = r0, m, r
     while k < r1:
         m = least(TILE, r1 - k)
-        memset(p, 0, ceil_div(m, LANES) * LANES * sizeof(real))
-        memset(t, 0, ceil_div(m, LANES) * LANES * sizeof(real))
-        memcpy(p, q.A + k, m * sizeof(real))
-        memcpy(t, s.T + k, m * sizeof(real))
+        spread(q.A + k, m, p)
+        spread(s.T + k, m, t)
         s.loss.block(p, t, d, v, ceil_div(m, LANES) * LANES, s.loss_c)
         if s.weight == NULL:
-            memcpy(s.row_loss + k, v, m * sizeof(real))
             for r in range(m):
+                s.row_loss[k + r] = v[r]
                 q.dZ[k + r] = d[r] * one
         else:
             for r in range(m):
@@ -129,19 +130,16 @@ cdef void output_slope(Plan *s, intp r0, intp r1) noexcept nogil:
         mask_rows(q.dZ + at, r1 - r0, q.O - p * PANEL)
 
 cdef void grad_padded(const Layer *q, intp r0, intp r1) noexcept nogil:
-    cdef real z[TILE]
-    cdef real a[TILE]
-    cdef real g[TILE]
+    cdef real z[TILE + LANES]
+    cdef real a[TILE + LANES]
+    cdef real g[TILE + LANES]
     cdef intp k = r0, m
     while k < r1:
         m = least(TILE, r1 - k)
-        memset(z, 0, sizeof(z))
-        memset(a, 0, sizeof(a))
-        memset(g, 0, sizeof(g))
         if q.needs_z:
-            memcpy(z, q.Z + k, m * sizeof(real))
-        memcpy(a, q.A + k, m * sizeof(real))
-        memcpy(g, q.dZ + k, m * sizeof(real))
+            spread(q.Z + k, m, z)
+        spread(q.A + k, m, a)
+        spread(q.dZ + k, m, g)
         q.grad(z, a, g, ceil_div(m, LANES) * LANES)
         memcpy(q.dZ + k, g, m * sizeof(real))
         k += m

@@ -121,8 +121,8 @@ INLINE real vm_log(real x) {
 }
 /* log(1 + x), with the rounding of 1 + x made good */
 INLINE real vm_log1p(real x) {
-    const real u = x + R(1), y = vm_log(u) + (x - (u - R(1))) / u;
-    return u < VM_INF ? (u > 0 ? y : vm_log(u)) : u;
+    const real u = x + R(1), l = vm_log(u), y = l + (x - (u - R(1))) / u;
+    return vm_abs(l) < VM_INF ? y : l; /* inf, -inf and NaN are final */
 }
 INLINE real vm_tanh(real x) {
     const real a = vm_abs(x), e = vm_expm1(R(-2) * a), y = -e / (e + R(2));
