@@ -15,7 +15,7 @@ from fastgrad.workloads import ODD, OWN, Case, Task
 @pytest.mark.parametrize("case", [*OWN, *ODD], ids=lambda case: case.name.replace(" ", "-"))
 def test_epoch(case: Case, dtype: str, threads: int, quick: bool, measure: Callable[..., None], benchmark: Any) -> None:
     task = Task("train", case.sizes, case.batch, dtype, threads, quick=quick)
-    fit, reset = trainer(task)
+    fit, reset = trainer(task, threads)
     steps = case.steps(dtype, quick)
     measure(task, fit, 1, reset, flops=case.flops * steps)
     benchmark.extra_info |= {"case": case.name, "steps": steps}

@@ -27,10 +27,11 @@ from .timing import Prepared
 from .workloads import Task
 
 
-def trainer(task: Task) -> tuple[Callable[..., Any], Callable[[], None]]:
+def trainer(task: Task, threads: int | None = None) -> tuple[Callable[..., Any], Callable[[], None]]:
     """fit(epochs) -> History over the task's data, and reset(), which puts the first parameters back.
 
-    fit(epochs, rows, shuffle): over the first `rows` rows, shuffled or not.
+    fit(epochs, rows, shuffle): over the first `rows` rows, shuffled or not.  `threads=None` as users have it: as many as
+    help, of those that this process may use; the parent has limited them to the task's.
     """
     import fastgrad as fg
 
@@ -44,7 +45,7 @@ def trainer(task: Task) -> tuple[Callable[..., Any], Callable[[], None]]:
     def fit(epochs: int, rows: int = len(X), shuffle: bool = True) -> Any:
         return net.fit(
             X[:rows], y[:rows], epochs=epochs, batch_size=case.batch, optimizer=fg.Adam(workloads.LR),
-            shuffle=shuffle, threads=task.threads, progress=False,
+            shuffle=shuffle, threads=threads, progress=False,
         )  # fmt: skip
 
     return fit, reset
@@ -105,7 +106,7 @@ def mnist(task: Task) -> Prepared:
         start = time.perf_counter()
         net.fit(
             X[:rows], y[:rows], epochs=epochs, batch_size=task.batch, optimizer=optimizer, schedule=schedule,
-            threads=task.threads, progress=False,
+            progress=False,
         )  # fmt: skip
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "accuracy": float(np.mean(net.predict(X_test).argmax(axis=1) == y_test))}
@@ -126,7 +127,7 @@ def online(task: Task) -> Prepared:
         start = time.perf_counter()
         net.fit(
             X, y, epochs=workloads.ONLINE_EPOCHS, batch_size=1, optimizer=fg.SGD(workloads.ONLINE_LR),
-            threads=task.threads, progress=False,
+            progress=False,
         )  # fmt: skip
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "accuracy": float(np.mean((net.predict(X)[:, 0] > 0.5) == y))}

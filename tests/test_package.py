@@ -27,7 +27,7 @@ README = Path(__file__).parents[1] / "README.md"
 # `import fastgrad`; it loads the library lazily, so only what stands above the library may use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "history"}
 TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "loop"}
-CHECKING = {"slopes", "subjects", "verdicts", "check"}
+CHECKING = {"slopes", "subjects", "verdicts", "reports", "check"}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -43,7 +43,8 @@ LAYERS: dict[str, set[str]] = {
     "loop": {"arrays", "schedules", "train", "history", "network", "optimizers"},
     "slopes": FOUNDATION,
     "subjects": FOUNDATION | {"slopes"},
-    "verdicts": FOUNDATION | {"slopes", "subjects"},
+    "verdicts": FOUNDATION | {"slopes", "subjects", "reports"},
+    "reports": FOUNDATION | {"slopes", "subjects"},
     "check": TRAINING | CHECKING - {"check"},
     "model": TRAINING | CHECKING,
     "__init__": TRAINING | CHECKING | {"model"},

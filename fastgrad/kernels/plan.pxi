@@ -1,0 +1,82 @@
+# A plan: the buffers of one call, cut from one arena, and the arrays that it is pointed at.
+
+cdef intp tidy(intp reals) noexcept:
+    """A stretch of the arena, rounded up to a cache line, with room behind it for a vector that overshoots."""
+    return ceil_div(reals + LANES, 16) * 16
+
+cdef real *cut(real *base, intp *at, intp reals) noexcept:
+    """The next stretch of the arena; while it is only measured there is no base, and nothing to point at."""
+    cdef intp here = at[0]
+    at[0] += tidy(reals)
+    return base + here if base != NULL and reals else NULL
+
+cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint sums, bint targets, bint dx) except -1:
+    """Buffers for H rows, cut from one zeroed arena.  Walked twice: to measure, then to hand out."""
+    cdef real *base = NULL
+    cdef intp l, n, walk, at
+    cdef Layer *q
+    memset(s, 0, sizeof(Plan))
+    s.layer = <Layer *>calloc(p.L, sizeof(Layer))
+    if s.layer == NULL:
+        raise MemoryError
+    memcpy(s.layer, p.layer, p.L * sizeof(Layer))
+    s.L, s.H, s.size, s.tiles, s.loss, s.smooth = p.L, H, p.size, p.tiles, p.loss, p.smooth
+    memcpy(s.loss_c, p.loss_c, sizeof(s.loss_c))
+    s.stretch = tidy((p.widest + 1) * PANEL * PANEL)
+    for walk in range(2):
+        at = 0
+        s.X = cut(base, &at, panels(p.layer.I) * H * PANEL)
+        for l in range(p.L):
+            q = s.layer + l
+            n = (1 if q.narrow else panels(q.O) * PANEL) * H
+            q.A = cut(base, &at, n)
+            q.Z = cut(base, &at, n if q.needs_z else 0)
+            q.dZ = cut(base, &at, n if training or l == p.L - 1 else 0)
+        s.T = cut(base, &at, n if targets else 0)
+        s.scale = cut(base, &at, H)
+        s.row_loss = cut(base, &at, H)
+        s.squares = cut(base, &at, 2 * p.tiles if training else 0)
+        s.scratch = cut(base, &at, s.stretch * threads if training else 0)
+        s.G = cut(base, &at, p.size if sums else 0)
+        s.dX = cut(base, &at, panels(p.layer.I) * H * PANEL if dx else 0)
+        if walk == 0:
+            s.arena = grab(at * sizeof(real))
+            if s.arena == NULL:
+                free(s.layer)
+                s.layer = NULL
+                raise MemoryError(f"no memory for the buffers of {H} rows")
+            base = <real *>s.arena
+    return 0
+
+cdef void end_plan(Plan *s) noexcept:
+    release(s.arena)
+    free(s.layer)
+    s.arena, s.layer = NULL, NULL
+
+cdef bint labels(Program p, Buffer t) noexcept:
+    """Targets of a row loss may be one class a row."""
+    return p.loss.row != NULL and t.view.ndim == 1
+
+cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint check) except -1:
+    """Point the plan at this call's arrays.  Targets: int32 labels (contiguous vector), or anything else as numbers."""
+    cdef intp l
+    s.params = <real *>P.view.buf
+    for l in range(s.L):
+        s.layer[l].W = s.params + s.layer[l].at_W
+        s.layer[l].b = s.params + s.layer[l].at_b
+    source(x, &s.x)
+    if s.x.columns != s.layer.I:
+        raise ValueError(f"{s.x.columns} columns where {s.layer.I} are needed")
+    s.rows, s.check_x, s.label = s.x.rows, check, NULL
+    if t is not None:
+        source(t, &s.t)
+        if s.t.rows != s.x.rows:
+            raise ValueError(f"{s.t.rows} targets for {s.x.rows} rows")
+        if s.loss != NULL and labels(p, t):
+            if s.t.type != I4 or s.t.row_stride != 4:
+                raise TypeError("labels must be contiguous int32")
+            s.label = <const int32 *>s.t.data
+        elif s.t.columns != s.layer[s.L - 1].O:
+            raise ValueError(f"{s.t.columns} target columns where {s.layer[s.L - 1].O} are needed")
+    s.weight = <const double *>w.view.buf if w is not None else NULL
+    return 0

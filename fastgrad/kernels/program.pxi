@@ -1,0 +1,126 @@
+# `Program`: the fixed part of a network, with the places of its parameters; scores and losses of many rows.
+# Nothing in these classes is global: any number of threads may call at once.
+
+cdef class Program:
+    """Sizes, activations and loss of a network, with the places of its parameters in a buffer of `size` reals."""
+    cdef Layer *layer
+    cdef readonly intp L, size, widest, tiles
+    cdef const Loss *loss
+    cdef double loss_hyper[MOST]
+    cdef real loss_c[MOST]
+    cdef real smooth
+
+    def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper):
+        cdef intp l, at = 0
+        cdef Layer *q
+        cdef const Activation *row
+        cdef double exact[MOST]
+        self.L = len(sizes) - 1
+        self.layer = <Layer *>calloc(self.L, sizeof(Layer))
+        if self.layer == NULL:
+            raise MemoryError
+        for l in range(self.L):
+            q = self.layer + l
+            q.I, q.O = sizes[l], sizes[l + 1]
+            q.narrow = l == self.L - 1 and q.O == 1
+            row = find_activation(activations[l].encode())
+            q.apply, q.grad, q.needs_z = row.apply, row.grad, row.needs_z
+            q.at_W = at
+            at += panels(q.I) * PANEL if q.narrow else q.I * ((q.O - 1) // LANES + 1) * LANES
+            q.at_b = at
+            at += panels(q.O) * PANEL
+            q.tiles, q.first_tile = count_tiles(q), self.tiles
+            self.tiles += q.tiles
+            self.widest = max(self.widest, panels(q.O))
+        self.size = at
+        self.loss = find_loss(loss.encode())
+        for l, value in enumerate(hyper):
+            self.loss_hyper[l] = value
+        # of the row losses only the softmax has a parameter, its smoothing
+        self.smooth = <real>self.loss_hyper[0] if self.loss.softmax and hyper else 0
+        if self.loss.prepare != NULL:
+            self.loss.prepare(self.loss_hyper, exact)
+            for l in range(self.loss.constants):
+                self.loss_c[l] = <real>exact[l]
+
+    def __dealloc__(self):
+        free(self.layer)
+
+    cdef intp place(self, intp l, intp i, intp o) noexcept nogil:
+        cdef Layer *q = self.layer + l
+        if q.narrow:
+            return q.at_W + i
+        return q.at_W + (o // PANEL) * q.I * PANEL + i * vectors(q.O, o // PANEL) * LANES + o % PANEL
+
+    def pack(self, params, intp l, W, b):
+        """Rows W (I, O) and b (O,), C-contiguous reals, into their places."""
+        self.move(params, l, W, b, True)
+
+    def unpack(self, params, intp l, W, b):
+        """The other way."""
+        self.move(params, l, W, b, False)
+
+    cdef move(self, params, intp l, W, b, bint inward):
+        cdef Layer *q = self.layer + l
+        cdef Buffer P = flat(params, sizeof(real), self.size, inward)
+        cdef Buffer w = flat(W, sizeof(real), q.I * q.O, not inward), c = flat(b, sizeof(real), q.O, not inward)
+        cdef real *p = <real *>P.view.buf
+        cdef real *rows = <real *>w.view.buf
+        cdef real *bias = <real *>c.view.buf
+        cdef intp i, o, at
+        with nogil:
+            for i in range(q.I):
+                for o in range(q.O):
+                    at = self.place(l, i, o)
+                    if inward:
+                        p[at] = rows[i * q.O + o]
+                    else:
+                        rows[i * q.O + o] = p[at]
+            for o in range(q.O):
+                if inward:
+                    p[q.at_b + o] = bias[o]
+                else:
+                    bias[o] = p[q.at_b + o]
+
+    def scores(self, params, X, out, bint link, int threads, bint check):
+        """out (N, O) = the scores of X (N, I), through the loss's link where asked for."""
+        cdef Buffer P = flat(params, sizeof(real), self.size), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        cdef Buffer o = flat(out, sizeof(real), x.view.shape[0] * self.layer[self.L - 1].O, True)
+        return self.run(P, x, None, None, <real *>o.view.buf, link, threads, check)
+
+    def losses(self, params, X, y, weight, int threads, bint check):
+        """Sum of the rows' losses, each times its weight."""
+        cdef Buffer P = flat(params, sizeof(real), self.size), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.view.shape[0])
+        return self.run(P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), w, NULL, False, threads, check)
+
+    cdef run(self, Buffer P, Buffer x, Buffer t, Buffer w, real *out, bint link, int threads, bint check):
+        cdef Job job
+        cdef intp blocks, k
+        cdef double total = 0
+        cdef int status = FINE
+        job.rows, job.out, job.link, job.loss = x.view.shape[0], out, link, NULL
+        job.per = least(job.rows, 9 * ROWS)         # activations of this many rows fit the second cache
+        blocks = ceil_div(job.rows, job.per)
+        threads = <int>max(1, min(threads, blocks))
+        job.plan = <Plan *>calloc(threads, sizeof(Plan))
+        job.loss = <double *>calloc(blocks, sizeof(double))
+        try:
+            if job.plan == NULL or job.loss == NULL:
+                raise MemoryError
+            for k in range(threads):
+                start_plan(job.plan + k, self, job.per, 1, False, False, t is not None and not labels(self, t), False)
+                bind(job.plan + k, self, P, x, t, w, check)
+            with nogil:
+                parallel_run(score_rows, &job, threads)
+            for k in range(threads):
+                status = max(status, job.plan[k].status)
+            for k in range(blocks):
+                total += job.loss[k]
+        finally:
+            for k in range(threads if job.plan != NULL else 0):
+                end_plan(job.plan + k)
+            free(job.plan)
+            free(job.loss)
+        pending()
+        return total if status == FINE else None

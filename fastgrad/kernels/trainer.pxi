@@ -1,0 +1,131 @@
+# `Trainer`: the buffers and optimizer scalars of a training run.  `Stepper`: an optimizer on its own.
+
+cdef class Trainer:
+    """Buffers and optimizer scalars of a training run; `run` does many steps in one call without the GIL.
+
+    `source` is what the targets are: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).
+    """
+    cdef Program program
+    cdef Plan s
+    cdef readonly int threads
+    cdef readonly intp batch
+    cdef str targets
+    cdef bint ready
+
+    def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
+                  bint dx=False):
+        cdef intp k
+        self.program, self.batch, self.threads, self.targets = program, batch, threads, targets
+        cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
+        if len(hyper) != row.hypers:
+            raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
+        start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE, targets != "labels", dx)
+        self.ready = True
+        self.s.optimizer, self.s.batch = row, batch
+        for k, value in enumerate(hyper):
+            self.s.hyper[k] = value
+        if targets == "slopes":
+            self.s.loss = NULL
+        # a thread with too few rows for a tile would leave registers empty
+        self.s.by_tile = threads > 1 and least(batch, SLICE) // threads < ROWS
+
+    def __dealloc__(self):
+        if self.ready:
+            end_plan(&self.s)
+
+    @property
+    def progress(self):
+        """(t, carry): steps done, and the optimizer's scalars that live on."""
+        return self.s.taken, tuple(self.s.carry[k] for k in range(self.s.optimizer.carries))
+
+    @progress.setter
+    def progress(self, value):
+        self.s.taken = value[0]
+        for k, scalar in enumerate(value[1]):
+            self.s.carry[k] = scalar
+
+    def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None):
+        """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None).
+
+        Gives (steps done, status, bad row, sum of losses, sum of weights, sum of gradient norms, last batch's loss).
+        """
+        cdef Plan *s = &self.s
+        cdef Buffer P = flat(params, sizeof(real), s.size, True), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        cdef Buffer S = None if s.optimizer.slots == 0 else flat(slots, sizeof(real), s.size * s.optimizer.slots, True)
+        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.view.shape[0])
+        cdef Buffer o = None if order is None else flat(order, 4, 0)
+        cdef Buffer r = flat(lr, sizeof(double), last - first)
+        cdef Buffer d = None if dx is None else flat(dx, sizeof(double), x.view.shape[0] * x.view.shape[1], True)
+        bind(s, self.program, P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), w, check)
+        s.slots = <real *>S.view.buf if S is not None else s.params
+        s.index = <const int32 *>o.view.buf if o is not None else NULL
+        if o is not None:
+            s.rows = o.view.len // 4
+        s.lr = <const double *>r.view.buf
+        s.dx_out = <double *>d.view.buf if d is not None else NULL
+        s.first, s.last = first, last
+        s.done, s.status, s.bad, s.next_look = 0, FINE, -1, 0
+        s.loss_sum, s.weight_sum, s.norm_sum, s.batch_loss = 0, 0, 0, 0
+        with nogil:
+            parallel_run(train_steps, s, self.threads)
+        pending()
+        return s.done, s.status, s.bad, s.loss_sum, s.weight_sum, s.norm_sum, s.batch_loss
+
+    def gradient(self, slots, intp l, W, b):
+        """dW (I, O) and db (O,) of layer l out of a `store` slot."""
+        self.program.move(slots, l, W, b, False)
+
+# ---- an optimizer on its own ---------------------------------------------------------------------------------------
+cdef struct Sweep:
+    real *w
+    const real *g
+    real *slots
+    intp stride, n
+    const real *c
+    Step step
+
+cdef void sweep(void *context, int thread, int threads) noexcept nogil:
+    cdef Sweep *s = <Sweep *>context
+    cdef intp lines = ceil_div(s.n, 64), a = lines * thread // threads * 64, b = least(lines * (thread + 1) // threads * 64, s.n)
+    cdef float_mode before = flush_subnormals()
+    if b > a:
+        s.step(s.w + a, s.g + a, s.slots + a, s.stride, b - a, s.c)
+    restore_subnormals(before)
+
+cdef class Stepper:
+    """An optimizer row with its hyperparameters, applied to any contiguous arrays of reals."""
+    cdef const Optimizer *row
+    cdef double hyper[MOST]
+    cdef double carry[MOST]
+    cdef real c[MOST]
+
+    def __cinit__(self, str optimizer, int variant, tuple hyper, tuple carry):
+        self.row = find_optimizer(optimizer.encode(), variant)
+        for k, value in enumerate(hyper):
+            self.hyper[k] = value
+        for k, value in enumerate(carry):
+            self.carry[k] = value
+
+    @property
+    def carried(self):
+        return tuple(self.carry[k] for k in range(self.row.carries))
+
+    def begin(self, double lr, double t):
+        """Scalars of step t (1, 2, ...)."""
+        cdef double exact[MOST]
+        self.row.prepare(self.hyper, lr, t, self.carry, exact)
+        for k in range(self.row.constants):
+            self.c[k] = <real>exact[k]
+
+    def step(self, w, g, slots, int threads):
+        """w and its slots (slots, n) updated by g in one pass over memory."""
+        cdef Sweep job
+        cdef Buffer W = flat(w, sizeof(real), 0, True)
+        cdef intp n = W.view.len // sizeof(real)
+        cdef Buffer G = flat(g, sizeof(real), n)
+        cdef Buffer S = None if self.row.slots == 0 else flat(slots, sizeof(real), n * self.row.slots, True)
+        job.w, job.g, job.n, job.stride = <real *>W.view.buf, <const real *>G.view.buf, n, n
+        job.slots = <real *>S.view.buf if S is not None else job.w
+        job.c, job.step = self.c, self.row.step
+        with nogil:
+            parallel_run(sweep, &job, threads)
