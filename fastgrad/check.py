@@ -98,16 +98,16 @@ def check_gradients(
     check_arguments(target, y, gradient, sample_weight, rtol, max_entries, directions)
     rng = np.random.default_rng(seed)
     if is_network(target):
-        subject = from_network(target, x, y, sample_weight)
+        subject = from_network(target, x, y, sample_weight, rng)
     else:
         assert gradient is not None
-        subject = from_function(target, x, gradient)
+        subject = from_function(target, x, gradient, rng)
     if rtol is None:
         rtol = max(1e-6, 1e3 * subject.precision)
     stopped = unusable(subject, rtol)
     if stopped is not None:
         return stopped
-    subject.surface.measure_noise(rng)
+    subject.surface.measure_noise()
     size = subject.given.size
     low = subject.precision > np.finfo(np.float64).eps
     rules = Rules(rtol, FLOOR * (10 if low else 1), 10.0, True)
@@ -116,11 +116,11 @@ def check_gradients(
         if size <= max_entries:
             positions, findings = np.arange(size), None
         else:
-            findings = check_lines(subject, rules, directions, rng)
-            positions = sample(subject, min(SAMPLE, max_entries), rng)
-            positions = np.union1d(positions, suspects(subject, rules, findings, rng))
+            findings = check_lines(subject, rules, directions)
+            positions = sample(subject, min(SAMPLE, max_entries))
+            positions = np.union1d(positions, suspects(subject, rules, findings))
         slopes = check_entries(subject, positions, rules, tick)
-    return conclude(subject, rules, positions, slopes, findings, rng)
+    return conclude(subject, rules, positions, slopes, findings)
 
 
 def check_arguments(
@@ -179,44 +179,44 @@ def judge_lines(subject: Subject, lines: list[Line], rules: Rules) -> Slopes:
     return judge(subject.surface, lines, given, scale, Rules(rules.rtol * gain, 1.0, 1.0, False))
 
 
-def check_lines(subject: Subject, rules: Rules, directions: int, rng: np.random.Generator) -> Findings:
+def check_lines(subject: Subject, rules: Rules, directions: int) -> Findings:
     """Judge random directions in all parameters, and two in each parameter alone."""
     blocks: list[Block | None] = [None] * directions
     blocks += [block for block in subject.blocks for _ in range(2) if block.stop > block.start]
-    lines = [subject.surface.random(slice(b.start, b.stop) if b else slice(None), rng) for b in blocks]
+    lines = [subject.surface.random(slice(b.start, b.stop) if b else slice(None)) for b in blocks]
     return Findings(blocks, judge_lines(subject, lines, rules))
 
 
-def sample(subject: Subject, count: int, rng: np.random.Generator) -> Any:
+def sample(subject: Subject, count: int) -> Any:
     """`count` positions: half the largest of each block, a quarter at random in each block, the others in all."""
     chosen = []
     for block in subject.blocks:
         order = block.start + np.argsort(-np.abs(subject.given[block.start : block.stop]), kind="stable")
         share = max(count // (4 * len(subject.blocks)), 1)
-        chosen += [order[: 2 * share], rng.permutation(order[2 * share :])[:share]]
+        chosen += [order[: 2 * share], subject.surface.rng.permutation(order[2 * share :])[:share]]
     picked = np.concatenate(chosen)[:count]
     rest = np.setdiff1d(np.arange(subject.given.size), picked)
-    return np.concatenate([picked, rng.permutation(rest)[: count - len(picked)]])
+    return np.concatenate([picked, subject.surface.rng.permutation(rest)[: count - len(picked)]])
 
 
-def suspects(subject: Subject, rules: Rules, findings: Findings, rng: np.random.Generator) -> Any:
+def suspects(subject: Subject, rules: Rules, findings: Findings) -> Any:
     """Positions likely to be wrong, found inside the blocks whose random directions are."""
     wrong = [findings.blocks[i] for i in np.flatnonzero(np.isin(findings.slopes.verdict, BAD))]
     named = list(dict.fromkeys(block for block in wrong if block is not None))
     if not named and wrong:
         named = subject.blocks
-    found = [narrow(subject, np.arange(block.start, block.stop), rules, rng) for block in named]
+    found = [narrow(subject, np.arange(block.start, block.stop), rules) for block in named]
     return np.concatenate(found) if found else np.zeros(0, np.intp)
 
 
-def narrow(subject: Subject, positions: Any, rules: Rules, rng: np.random.Generator) -> Any:
+def narrow(subject: Subject, positions: Any, rules: Rules) -> Any:
     """The likeliest wrong ones of `positions`: halve while a half's random directions are wrong, then look at each."""
     from scipy.optimize import approx_fprime
 
     surface = subject.surface
     while len(positions) > GROUP:
         halves = np.array_split(positions, 2)
-        slopes = judge_lines(subject, [surface.random(half, rng) for half in halves * 2], rules)
+        slopes = judge_lines(subject, [surface.random(half) for half in halves * 2], rules)
         worst = int(np.argmax(np.where(np.isin(slopes.verdict, BAD), slopes.error * slopes.scale, -1.0)))
         if slopes.verdict[worst] not in BAD:
             positions = positions[np.argsort(-np.abs(subject.given[positions]))[:GROUP]]

@@ -7,6 +7,7 @@ At the end of each epoch the parameters are published, so readers see whole epoc
 from __future__ import annotations
 
 import copy
+import numbers
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -128,6 +129,9 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
             raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(validation)} entries")
         weight = validation[2] if len(validation) == 3 else None
         return train.read_data(record, *validation[:2], weight, ("validation X", "validation y")), None
+    if not isinstance(validation, numbers.Real):
+        what = f"{validation!r:.40} ({type(validation).__name__})"
+        raise TypeError(f"validation must be (X, y), (X, y, sample_weight) or a fraction of the rows, got {what}")
     fraction = arrays.check_number(validation, "validation", 0.0, 1.0, open_low=True)
     if data.kind == "labels":
         strata = data.y

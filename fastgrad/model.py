@@ -211,7 +211,7 @@ class Network:
         r = self._record
         matrix = arrays.as_matrix(X, "X", columns=r.sizes[0])
         slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
-        data = train.Batches(matrix, slopes, None, "slopes", arrays.is_memmap(matrix))
+        data = train.Batches(matrix, slopes, None, "slopes", arrays.is_memmap(matrix), ("X", "dscores"))
         dX = np.empty(matrix.shape) if inputs else None
         _, grads = train.gradient(r, data, threads, dX)
         return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads

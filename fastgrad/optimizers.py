@@ -15,8 +15,8 @@ import numpy.typing as npt
 from . import catalog, dispatch, formulas
 
 Arrays = npt.NDArray[Any] | Sequence[npt.NDArray[Any]] | Mapping[str, npt.NDArray[Any]]
-# below this many numbers a second thread costs more than it brings
-ONE_THREAD = 50_000
+# below this many numbers a second thread costs more than it brings (the kernel knows the same number)
+ONE_THREAD = 65536
 
 
 class Optimizer:
@@ -114,7 +114,9 @@ class OptimizerState:
         self.dtype = _parameter_dtype(arrays)
         self.shapes = [a.shape for a in arrays]
         first = np.array(optimizer.first_slots(), self.dtype)
-        self._slots = [np.repeat(first[:, None], a.size, axis=1) for a in arrays]
+        # an optimizer without slots gets one of no use, so that nothing below has to ask
+        self._slots = [np.repeat(first[:, None], a.size, axis=1) if len(first) else np.zeros((1, 0), self.dtype) for a in arrays]
+        self.large = max(a.size for a in arrays) >= ONE_THREAD
         self._rule = dispatch.kernels(self.dtype).Stepper(
             optimizer.row.name, optimizer.variant, optimizer.numbers, optimizer.carry
         )
@@ -132,7 +134,19 @@ class OptimizerState:
         """The work of `Optimizer.update`."""
         if optimizer is not self.optimizer and optimizer != self.optimizer:
             raise ValueError(f"the state belongs to {self.optimizer!r}, not to {optimizer!r}")
-        ws, gs = _as_list(params, "params", self.names), _as_list(grads, "grads", self.names)
+        alone = type(params) is np.ndarray and type(grads) is np.ndarray
+        if alone and params.dtype is self.dtype is grads.dtype and self.shapes == [params.shape] == [grads.shape]:
+            ws, gs = [params], [grads]  # the usual case, where looking closer would take longer than the step
+            if not (params.flags.c_contiguous and params.flags.writeable and grads.flags.c_contiguous):
+                self._check(ws, gs)
+        else:
+            ws, gs = _as_list(params, "params", self.names), _as_list(grads, "grads", self.names)
+            self._check(ws, gs)
+        threads = dispatch.available_threads() if self.large else 1
+        self._rule.advance(lr, self.step + 1, ws, gs, self._slots, threads)
+        self.step += 1
+
+    def _check(self, ws: list[npt.NDArray[Any]], gs: list[npt.NDArray[Any]]) -> None:
         if len(ws) != len(self.shapes) or len(gs) != len(self.shapes):
             raise ValueError(f"{len(ws)} params and {len(gs)} grads where the state has {len(self.shapes)} arrays")
         for what, arrays in (("params", ws), ("grads", gs)):
@@ -140,14 +154,10 @@ class OptimizerState:
                 if array.shape != self.shapes[k] or array.dtype != self.dtype or not array.flags.c_contiguous:
                     raise ValueError(
                         f"{what}[{k}] must be a C-contiguous {self.dtype} array of shape {self.shapes[k]}, "
-                        f"got {array.dtype} {array.shape}"
+                        f"got {array.dtype} {array.shape}{'' if array.flags.c_contiguous else ', not contiguous'}"
                     )
                 if what == "params" and not array.flags.writeable:
                     raise ValueError(f"params[{k}] is read-only; it is updated in place")
-        self.step += 1
-        self._rule.begin(lr, self.step)
-        for w, g, s in zip(ws, gs, self._slots, strict=True):
-            self._rule.step(w, g, s, 1 if w.size < ONE_THREAD else dispatch.available_threads())
 
 
 def _as_list(arrays: Arrays, what: str, names: list[str] | None = None) -> list[npt.NDArray[Any]]:

@@ -46,7 +46,7 @@ class Schedule:
         rates = np.broadcast_to(self.shape(lr, times, total), times.shape)
         if self.warmup:
             rates = rates * np.minimum(1.0, (times + step) / self.warmup)
-        return np.ascontiguousarray(rates, np.float64)
+        return np.array(rates, np.float64, order="C")
 
     def observe(self, loss: float) -> None:
         """Told the loss (validation's where there is one) after each epoch."""

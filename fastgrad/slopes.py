@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,27 +45,24 @@ class Surface:
 
     value: (n,) float64 -> float. theta (n,), unit (n,): the natural size of a step in each parameter. resolution: the
     relative rounding error of theta itself as F sees it (float32's where F casts its argument to float32).
-    rows: None, or a function that gives surfaces whose values add up to F, for kinks that add up; row_count: how many;
-    near: the step for their one-sided slopes, short so that it meets no other kink, long against the rounding that puts
-    what should be at a kink a little beside it.
+    rng: of random lines and of points near by. claim: the claimed gradient (n,) at any theta.
     """
 
     value: Callable[[Floats], float]
     theta: Floats
     unit: Floats
     resolution: float
-    rows: Callable[[], Sequence[Surface]] | None = None
-    row_count: int = 0
-    near: float = 1e-6
+    rng: np.random.Generator
+    claim: Callable[[Floats], Floats]
     origin: float = math.nan
-    noise: float = math.nan
+    noise: float = 0.0
     calls: int = 0
     work: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.work = self.theta.copy()
         self.origin = self.at(Line(slice(None), 0.0), 0.0)
-        self.noise = np.finfo(np.float64).eps / 2 * abs(self.origin)
+        self.noise = max(self.noise, float(np.finfo(np.float64).eps) / 2 * abs(self.origin))
 
     def at(self, line: Line, t: float) -> float:
         """F(theta + t v)."""
@@ -81,12 +78,16 @@ class Surface:
         """The line along one parameter."""
         return Line(position, float(self.unit[position]))
 
-    def random(self, where: Any, rng: np.random.Generator) -> Line:
+    def random(self, where: Any) -> Line:
         """A line along which all the given parameters move at random, each by about its own size."""
         unit = self.unit[where]
-        return Line(where, unit * rng.standard_normal(unit.shape))
+        return Line(where, unit * self.rng.standard_normal(unit.shape))
 
-    def measure_noise(self, rng: np.random.Generator) -> None:
+    def nearby(self, distance: float) -> Surface:
+        """The same function around a random point, each parameter moved by about `distance` of its unit."""
+        return replace(self, theta=self.theta + distance * self.unit * self.rng.standard_normal(self.theta.shape))
+
+    def measure_noise(self) -> None:
         """Set `noise`, the size of the rounding errors (or of any other noise) in F near theta.
 
         Nine values on a short ray; k-th differences of a smooth function die out as spacing^k, those of noise do not:
@@ -95,7 +96,7 @@ class Surface:
         """
         found: list[float] = []
         for _ in range(3):
-            line = self.random(slice(None), rng)
+            line = self.random(slice(None))
             for spacing in 10.0 ** np.arange(-9, -1):
                 values = np.array([self.at(line, spacing * k) for k in range(1, 10)])
                 if not np.isfinite(values).all():
@@ -171,12 +172,3 @@ def interval(slope: Floats, spread: Floats) -> tuple[float, float, float, bool]:
     if high - low <= 4 * unsure[best]:
         low = high = (low + high) / 2
     return low, high, float(unsure[best]), near
-
-
-def rows_interval(rows: Sequence[Surface], line: Line, step: float) -> tuple[float, float, float]:
-    """The sum over rows of the intervals between their one-sided slopes along one line, and its error."""
-    low = high = unsure = 0.0
-    for row in rows:
-        slope, spread = finite_difference(row, [line], np.zeros(1, np.intp), step, SIDES, 2)
-        low, high, unsure = low + slope.min(), high + slope.max(), unsure + spread.max()
-    return float(low), float(high), float(unsure)

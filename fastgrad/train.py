@@ -41,6 +41,11 @@ class Batches:
         """N."""
         return len(self.X)
 
+    def require_finite(self, dtype: np.dtype[Any]) -> None:
+        """ValueError where a value is not finite once it is cast to `dtype`: the data are to blame, not the network."""
+        for array, name in zip((self.X, self.y), self.names, strict=True):
+            require_finite(array, name, dtype)
+
 
 def read_data(record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")) -> Batches:
     """Check X (N, I), y and weights against the network."""
@@ -133,8 +138,8 @@ def loss(record: Record, data: Batches, params: Array, threads: int | None) -> f
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
         not_finite(data.X, data.names[0], record.dtype)
-    if not math.isfinite(total) and arrays.is_memmap(data.y):
-        require_finite(data.y, data.names[1], record.dtype)
+    if not math.isfinite(total):
+        data.require_finite(record.dtype)
     weight = data.rows if data.weight is None else float(data.weight.sum())
     return float(total) / weight
 
@@ -154,9 +159,9 @@ def gradient(record: Record, data: Batches, threads: int | None, dX: Array | Non
     _, status, _, _, _, _, batch_loss = run
     if status == BAD_ROW:
         not_finite(data.X, data.names[0], record.dtype)
+    if status in (BAD_LOSS, BAD_GRADIENT):
+        data.require_finite(record.dtype)
     if status == BAD_LOSS:
-        require_finite(data.X, data.names[0], record.dtype)
-        require_finite(data.y, data.names[1], record.dtype)
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
     return batch_loss, [record.layer_arrays(store[0], k) for k in range(len(record.layers))]
 

@@ -6,8 +6,8 @@ wrong, that this one was not looked into). Whether a claim agrees plays no role 
 Left out: how slopes are measured (slopes.py), where claims come from (subjects.py).
 
 Source: any value between the one-sided slopes is right at a kink: github.com/BVLC/caffe/issues/1334. A sum of kinks
-needs more: relu(w) - relu(-w) = w has slope 1 at 0, yet the chain rule with relu'(0) = 0 gives 0 (Kakade & Lee,
-"Provably correct automatic subdifferentiation", 2018). So where F is a mean over rows, the rows' intervals are added.
+needs more: relu(w + b) - relu(b - w) at b = 0 is w, with slope 1 at 0, yet the chain rule with relu'(0) = 0 gives 0,
+the slope for b < 0 (Kakade & Lee, "Provably
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ from fastgrad.slopes import (
     Surface,
     finite_difference,
     interval,
-    rows_interval,
 )
 
 # Central differences, tried in this order until the error is small enough: (step in t, order of the formula). Small
 # steps come before large ones: the usual trouble is a ReLU's kink within the step.
 LADDER = ((1e-4, 2), (1e-6, 2), (1e-3, 4), (1e-8, 2), (1e-10, 2), (1e-2, 4), (1e-1, 4))
 SIDE_STEPS = 10.0 ** -np.arange(1.0, 10.0)  # one-sided slopes are taken at all of these
+NEIGHBOURS = 8  # random points near by, ...
+NEAR = 1e-5  # ... at this distance from the point, whose slopes are taken ...
+NEAR_STEP = 1e-8  # ... over this step: hardly one meets a kink within it
 PROBE_STEP = 1e-6
 PROBED = 256  # so few lines are looked at for kinks even where the claim agrees with the central slope
 UNRESOLVED = 1e-3  # a slope known to no better than this fraction is no basis for a judgement
-ROW_WORK = 10**6  # up to so many rows x parameters, rows are tried even where the sum over them shows no kink
 CHUNK = 256  # lines measured at a time, so that progress can be told
 BAD = ("wrong", "open")  # the verdicts on claims that disagree
 BATCH = 32  # suspicious lines looked into at a time, the worst first; the last batch is the one that holds a wrong one
@@ -49,13 +50,13 @@ BATCH = 32  # suspicious lines looked into at a time, the worst first; the last 
 class Rules(NamedTuple):
     """What passes: |given - numeric| <= spread + rtol (max(|given|, |numeric|) + floor scale) =: spread + limit.
 
-    Steps are varied until spread <= settle limit. by_rows: add the intervals of the rows before calling a claim wrong?
+    Steps are varied until spread <= settle limit. nearby: look at points near by before calling a claim wrong?
     """
 
     rtol: float
     floor: float
     settle: float
-    by_rows: bool
+    nearby: bool
 
 
 @dataclass
@@ -111,8 +112,8 @@ def judge(
     order = np.flatnonzero(suspicious)
     order = order[np.argsort(-np.nan_to_num(result.error[order], nan=np.inf))]
     result.verdict[order] = "open"
-    if rules.by_rows and surface.rows is not None:  # what looks like noise may be kinks of many rows close together
-        order = np.concatenate([order, np.flatnonzero(result.verdict == "noise")[:PROBED]])
+    if rules.nearby:  # what looks like noise may be many kinks close together
+        order = np.concatenate([order, np.flatnonzero(result.verdict == "noise")[:BATCH]])
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
         compare_sides(surface, lines, batch, result, rules)
@@ -163,7 +164,6 @@ def compare_sides(
 ) -> None:
     """Judge the lines of `batch`, whose claims miss the central slope, by their one-sided slopes."""
     slope, spread = finite_difference(surface, lines, batch[:, None, None], SIDE_STEPS[:, None], SIDES, 2)
-    in_vain = 0
     for row, k in enumerate(batch.tolist()):
         low, high, unsure, near = interval(slope[row], spread[row])
         if math.isnan(low):  # no finite value of F around the point at any scale
@@ -174,13 +174,46 @@ def compare_sides(
             low = high = float(result.numeric[k])
             unsure = float(result.spread[k])
         decide(surface, lines[k], k, (low, high, unsure), jump, result, rules)
-        if result.verdict[k] in ("wrong", "noise") and rules.by_rows and surface.rows is not None and in_vain < 4:
-            if not jump and surface.theta.size * surface.row_count > ROW_WORK:
-                continue
-            low, high, unsure = rows_interval(surface.rows(), lines[k], surface.near)
-            if high - low > 4 * unsure:  # kinks within the rows, which the sum may hide
-                decide(surface, lines[k], k, (low, high, unsure), True, result, rules)
-            in_vain = 0 if result.verdict[k] == "kink" else in_vain + 1
+    doubtful = batch[np.isin(result.verdict[batch], ("wrong", "noise"))]
+    if rules.nearby and len(doubtful):
+        excuse_kinks(surface, lines, doubtful, result, rules)
+
+
+def excuse_kinks(
+    surface: Surface, lines: Sequence[Line], doubtful: NDArray[np.intp], result: Slopes, rules: Rules
+) -> None:
+    """Call the lines of `doubtful` kinks where claims are right at points near by, whose slopes differ widely.
+
+    Where many kinks meet, the one-sided slopes are sums over them, while the chain rule takes a side of each by itself:
+    its claim may lie outside their interval. At a random point near by there is no kink, and a claim must be right, by
+    an error that has to be smaller than what is excused. The claim at the point itself must lie in the range of those
+    slopes, widened on either side by its own width, since few points are looked at.
+    """
+    low, high = np.full(len(result.given), np.inf), np.full(len(result.given), -np.inf)
+    size = np.maximum(np.abs(result.given), np.abs(result.numeric))
+    missed = np.abs(result.given - result.numeric)
+    needed = 0.2 * np.where(result.verdict == "noise", 0.01 * size, missed)
+    unsure = np.zeros(len(low))
+    for _ in range(NEIGHBOURS):
+        point = surface.nearby(NEAR)
+        claims = surface.claim(point.theta)
+        slope, spread = finite_difference(point, lines, doubtful[:, None], NEAR_STEP, SIDES, 2)
+        surface.calls = point.calls
+        left, right, doubt = slope.min(axis=1), slope.max(axis=1), spread.sum(axis=1)
+        given = np.array([np.sum(claims[lines[k].where] * lines[k].move) for k in doubtful])
+        allowed = doubt + result.limit(rules)[doubtful]
+        fits = (given >= left - allowed) & (given <= right + allowed) & (doubt <= needed[doubtful])  # False where nan
+        doubtful, left, right, doubt = doubtful[fits], left[fits], right[fits], doubt[fits]
+        if not len(doubtful):
+            return
+        low[doubtful], high[doubtful] = np.fmin(low[doubtful], left), np.fmax(high[doubtful], right)
+        unsure[doubtful] = np.fmax(unsure[doubtful], doubt)
+    for k in doubtful.tolist():
+        width = high[k] - low[k]
+        differ = width > 4 * unsure[k] + 10 * NEAR * size[k]  # kinks, not the curvature of a smooth function
+        if differ and low[k] - width <= result.given[k] <= high[k] + width:
+            result.verdict[k], result.error[k], result.jump[k] = "kink", 0.0, True
+            result.numeric[k], result.spread[k] = (low[k] + high[k]) / 2, unsure[k]
 
 
 def decide(

@@ -30,8 +30,8 @@ from .workloads import Task
 def trainer(task: Task, threads: int | None = None) -> tuple[Callable[..., Any], Callable[[], None]]:
     """fit(epochs) -> History over the task's data, and reset(), which puts the first parameters back.
 
-    fit(epochs, rows, shuffle): over the first `rows` rows, shuffled or not.  `threads=None` as users have it: as many as
-    help, of those that this process may use; the parent has limited them to the task's.
+    fit(epochs, rows, shuffle): over the first `rows` rows, shuffled or not.  `threads=None`, as users have it: as many
+    as help, of those that this process may use; the parent has limited them to the task's.
     """
     import fastgrad as fg
 

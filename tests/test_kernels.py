@@ -146,8 +146,7 @@ def test_every_optimizer_variant_follows_its_formulas(name, dtype, rng):
         stepper = build.Stepper(name, index, tuple(hyper[k] for k in expand_hyper(row)), tuple(row.carry.values()))
         slots = np.zeros((max(1, len(slots_of(row, flags))), 83), dtype)
         for k in range(60):
-            stepper.begin(0.01, k + 1)
-            stepper.step(w, grads[k], slots, 1)
+            stepper.advance(0.01, k + 1, [w], [grads[k]], [slots], 1)
         optimizer_steps(row, hyper, exact, lambda k: [grads[k].astype(float)], 60)
         error = np.linalg.norm(w - exact[0]) / np.linalg.norm(exact[0])
         assert error < (2e-6 if dtype == np.float32 else 1e-12), (name, flags, error)

@@ -15,8 +15,10 @@ import fastgrad as fg
 from fastgrad import catalog
 
 SETTINGS = [getattr(fg, row.public)() for row in catalog.OPTIMIZERS.values()] + [
-    fg.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1), fg.Adam(0.01, amsgrad=True), fg.RMSprop(centered=True, momentum=0.5)
-]  # fmt: skip
+    fg.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    fg.Adam(0.01, amsgrad=True),
+    fg.RMSprop(centered=True, momentum=0.5),
+]
 
 
 @pytest.fixture
@@ -120,6 +122,11 @@ def test_batches_of_other_sizes_and_weights(data):
     two.partial_fit(X, y)
     one.partial_fit(X[:1], y[:1])
     two.partial_fit(X[:1], y[:1], batch_size=1)
+    assert bits(one) == bits(two)
+    one.partial_fit(X, y)
+    one.partial_fit(X, np.eye(3)[y] * 0.9 + 0.1 / 3)  # soft labels in between
+    two.partial_fit(X, np.eye(3)[y])
+    two.partial_fit(X, np.eye(3)[y] * 0.9 + 0.1 / 3)
     assert bits(one) == bits(two)
     for bad in (0, -1, 2.5, True):
         with pytest.raises((TypeError, ValueError), match="batch_size must be an integer >= 1"):

@@ -19,7 +19,9 @@ def data(rng):
 
 
 def network(**more):
-    return fg.Network([4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": "float64", "seed": 1, **more})
+    return fg.Network(
+        [4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": "float64", "seed": 1, **more}
+    )
 
 
 def trained_on(net, y, **fit):
@@ -36,9 +38,13 @@ def test_given_validation_data_are_scored_after_each_epoch(data):
     X, y = data
     other, weight, seen = (X[::-2] / 2, y[::-2]), np.arange(30.0), []
     for validation in (other, [*other], (*other, weight)):
+
+        def look(state, validation=validation):
+            seen.append(state.network.loss(*validation))
+
         seen.clear()
         net = network()
-        history = net.fit(X, y, epochs=3, validation=validation, callbacks=lambda s: seen.append(s.network.loss(*validation)))  # noqa: B023
+        history = net.fit(X, y, epochs=3, validation=validation, callbacks=look)
         assert history["val_loss"] == seen and history["val_loss"][-1] == net.loss(*validation)
     plain = network()
     plain.fit(X, y, epochs=3)
@@ -55,7 +61,12 @@ def test_rows_held_out_are_never_trained_on(kind, rng):
         "soft": rng.dirichlet(np.ones(3), 200),
         "numbers": rng.normal(size=200) + 10,
     }[kind]
-    loss = {"classes": "cross_entropy", "one output": "binary_cross_entropy", "sign": "hinge", "soft": "cross_entropy"}.get(kind, "mse")
+    loss = {
+        "classes": "cross_entropy",
+        "one output": "binary_cross_entropy",
+        "sign": "hinge",
+        "soft": "cross_entropy",
+    }.get(kind, "mse")
     outputs = 3 if loss == "cross_entropy" else 1
     found = []
     for seed in (0, 0, 1):
@@ -68,7 +79,9 @@ def test_rows_held_out_are_never_trained_on(kind, rng):
             values, counts = np.unique(y, return_counts=True)
             np.testing.assert_array_equal([(y[held] == v).sum() for v in values], counts // 5)
         found.append(held.tolist())
-        assert trained_on(net, y, validation=0.2).nonzero()[0].tolist() == np.flatnonzero(used).tolist()  # the next fit's too
+        assert (
+            trained_on(net, y, validation=0.2).nonzero()[0].tolist() == np.flatnonzero(used).tolist()
+        )  # the next fit's too
     assert found[0] == found[1] != found[2]
 
 
@@ -80,7 +93,7 @@ def test_rows_held_out_take_their_weights_along(data):
     assert net.history["val_loss"][-1] == pytest.approx(net.loss(np.eye(60)[held], y[held], weight[held]))
     weight = np.zeros(60)
     weight[7] = 1
-    with pytest.raises(ValueError, match="validation=0.25 leaves only rows of sample_weight 0 on one side"):
+    with pytest.raises(ValueError, match=r"validation=0\.25 leaves only rows of sample_weight 0 on one side"):
         network().fit(X, y, validation=0.25, sample_weight=weight)
 
 
@@ -91,7 +104,11 @@ def test_rows_held_out_take_their_weights_along(data):
         (1.0, ValueError, "validation=1.0 leaves 0 of 60 rows for training"),
         (-0.1, ValueError, "validation must be"),
         (1e-9, ValueError, "validation=1e-09 leaves 60 of 60 rows"),
-        ("0.1", TypeError, "validation must be a number"),
+        (
+            "0.1",
+            TypeError,
+            "validation must be (X, y), (X, y, sample_weight) or a fraction of the rows, got '0.1' (str)",
+        ),
         (True, TypeError, "validation must be a number"),
         ((np.zeros((2, 4)),), ValueError, "validation must be (X, y) or (X, y, sample_weight), got 1 entries"),
         ((np.zeros((2, 3)), [0, 0]), ValueError, "validation X must have 4 columns"),
@@ -202,13 +219,17 @@ def test_early_stopping_restores_the_best_parameters(patience, rng):
     X, y = rng.normal(size=(30, 4)), rng.integers(0, 3, 30)  # nothing to learn: the validation loss soon grows
     other, kept = (rng.normal(size=(50, 4)), rng.integers(0, 3, 50)), []
     net = network()
-    history = net.fit(X, y, epochs=500, batch_size=5, optimizer=fg.Adam(0.02), validation=other, early_stopping=patience,
-                      callbacks=lambda s: kept.append(s.network.parameters))  # fmt: skip
+
+    def keep(state):
+        kept.append(state.network.parameters)
+
+    fit = {"batch_size": 5, "optimizer": fg.Adam(0.02)}
+    history = net.fit(X, y, epochs=500, validation=other, early_stopping=patience, callbacks=keep, **fit)
     best = int(np.argmin(history["val_loss"]))
     assert history.epochs == len(kept) == best + patience + 1 < 500
     assert net.parameters.tobytes() == kept[best].tobytes() and net.loss(*other) == history["val_loss"][best]
     plain = network()
-    plain.fit(X, y, epochs=best + 1, batch_size=5, optimizer=fg.Adam(0.02))
+    plain.fit(X, y, epochs=best + 1, **fit)
     assert plain.parameters.tobytes() == net.parameters.tobytes()
     net.partial_fit(X, y)  # goes on from what was restored
     plain.partial_fit(X, y, optimizer=fg.Adam(0.02))

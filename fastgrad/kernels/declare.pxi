@@ -10,12 +10,12 @@ cdef extern from "blocks.h" nogil:
     ctypedef int int32 "int32_t"
     ctypedef unsigned long long uint64 "uint64_t"
     ctypedef unsigned int float_mode
-    enum: LANES, PANEL, ROWS, TILE, REAL_BITS, VECTOR_BYTES, OPENMP_VERSION
+    enum: LANES, PANEL, ROWS, TILE, CHUNK, REAL_BITS, VECTOR_BYTES, OPENMP_VERSION
     ctypedef void (*Apply)(readonly z, only a, intp n) noexcept nogil
     ctypedef void (*Grad)(readonly z, readonly a, only g, intp n) noexcept nogil
     ctypedef void (*LossBlock)(readonly p, readonly t, only dp, only l, intp n, const real *c) noexcept nogil
-    ctypedef real (*LossRow)(const real *p, const real *t, intp label, intp gap, intp n, real *dp, real scale,
-                             real smooth) noexcept nogil
+    ctypedef void (*LossRows)(const real *p, const real *t, const int32 *label, intp gap, intp n, intp m, real *dp,
+                              const real *scale, real *l, real smooth) noexcept nogil
     ctypedef void (*Step)(only w, readonly g, only slots, intp stride, intp n, const real *c) noexcept nogil
     ctypedef void (*Prepare)(const double *hyper, double *constants) noexcept nogil
     ctypedef void (*StepPrepare)(const double *hyper, double lr, double t, double *carry, double *constants) noexcept nogil
@@ -27,7 +27,7 @@ cdef extern from "blocks.h" nogil:
     ctypedef struct Loss:
         const char *name
         LossBlock block
-        LossRow row
+        LossRows rows
         Apply link
         Prepare prepare
         int softmax, hypers, constants
@@ -53,6 +53,7 @@ cdef extern from "gather.h" nogil:
         intp rows, columns, row_stride, column_stride
         int type, swapped
     int gather_row(const Source *s, intp row, real *out, intp gap, int finite)
+    void put_row(real *out, const real *start, intp n, int room)
     real gather_value(const Source *s, intp row)
 
 cdef extern from "random.h" nogil:
@@ -74,7 +75,7 @@ cdef extern from * nogil:
     void mask_rows(real *a, intp m, intp live)
     real sum_values(const real *a, intp n)
     real finish_row(real *dz, const real *l, intp live, real scale)
-    real softmax_row(const real *z, intp gap, intp n, real *p, real scale, real *log_sum)
+    void softmax_rows(const real *z, intp gap, intp n, intp m, real *p)
     double fma_loop(intp rounds, real *sink)
     void parallel_run(Work work, void *context, int threads)
     void barrier(int threads)

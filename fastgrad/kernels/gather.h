@@ -118,3 +118,13 @@ INLINE real gather_value(const Source *s, intp row) {
     memcpy(&value, from, sizeof value);
     return value;
 }
+/* the other way: n <= PANEL values to the user's row.  `room` says that a whole panel may be written, since the next rows
+   are still to come */
+INLINE void put_row(real *RESTRICT out, const real *RESTRICT from, intp n, int room) {
+    if (room || n == PANEL) {
+        v_store(out, v_load(from));
+        if (n > LANES) v_store(out + LANES, v_load(from + LANES));
+    } else {
+        memcpy(out, from, (size_t)n * sizeof(real));
+    }
+}

@@ -55,7 +55,7 @@ cdef void end_plan(Plan *s) noexcept:
 
 cdef bint labels(Program p, Buffer t) noexcept:
     """Targets of a row loss may be one class a row."""
-    return p.loss.row != NULL and t.view.ndim == 1
+    return p.loss.rows != NULL and t.view.ndim == 1
 
 cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint check) except -1:
     """Point the plan at this call's arrays.  Targets: int32 labels (contiguous vector), or anything else as numbers."""

@@ -8,9 +8,10 @@ typedef void (*Apply)(readonly_ z, only a, intp n);
 typedef void (*Grad)(readonly_ z, readonly_ a, only g, intp n);
 /* dp = dl/dp, l = loss, value by value; c: the loss's constants */
 typedef void (*LossBlock)(readonly_ p, readonly_ t, only dp, only l, intp n, const real *c);
-/* one row of n scores in panels `gap` apart: writes dp (times scale), gives the row's loss.  The target is a class
-   (t NULL) or a row of weights t in panels */
-typedef real (*LossRow)(const real *p, const real *t, intp label, intp gap, intp n, real *dp, real scale, real smooth);
+/* m rows of n scores (m <= CHUNK) in panels `gap` apart: writes dp (times the row's scale) and each row's loss.  Targets are
+   classes, or (label unused) rows of weights t in panels */
+typedef void (*LossRows)(const real *p, const real *t, const int32_t *label, intp gap, intp n, intp m, real *dp,
+                         const real *scale, real *l, real smooth);
 typedef void (*Prepare)(const double *hyper, double *constants);
 /* w, slots updated by g; slot k of w[i] is slots[k * stride + i] */
 typedef void (*Step)(only w, readonly_ g, only slots, intp stride, intp n, const real *c);
@@ -26,7 +27,7 @@ typedef struct {
 typedef struct {
     const char *name;
     LossBlock block;
-    LossRow row;
+    LossRows rows;
     Apply link;
     Prepare prepare;
     int softmax, hypers, constants;

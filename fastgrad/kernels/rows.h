@@ -1,74 +1,103 @@
-/* Losses that need a whole row of scores: softmax cross-entropy and the multi-class margin.  A row is n values in panels
-   `gap` apart; it is worked on where it lies (through a copy, store forwarding fails and a step takes a tenth longer). */
+/* Losses that need whole rows of scores: softmax cross-entropy and the multi-class margin.  A row is n values in panels `gap`
+   apart; it is worked on where it lies (through a copy, store forwarding fails and a step takes a tenth longer).  Several
+   rows are taken phase by phase: one row's maximum, exponential, sum and quotient wait for each other, those of many do not. */
 #pragma once
 
+#define CHUNK 64 /* rows at a time */
 #define PLACE(j) (((j) >> 1) * gap + ((j) & 1) * LANES)
 
-/* p = exp(z - max z) * scale / sum, pad lanes zero; gives max z, and log of the sum in *log_sum */
-INLINE real softmax_row(const real *z, intp gap, intp n, real *p, real scale, real *log_sum) {
+/* p = exp(z - top), pad lanes zero; top = max z, total = sum p; m <= CHUNK rows, PANEL apart */
+INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real *top, real *total) {
     const intp vectors_ = (n + LANES - 1) / LANES;
-    const V first = (V){0} + z[0];
-    V top = first, sum = {0};
-    for (intp j = 0; j < vectors_; j++) top = v_larger(top, v_first_or(v_load(z + PLACE(j)), n - j * LANES, first));
-    const real highest = v_top(top);
-    for (intp j = 0; j < vectors_; j++) {
-        const real *from = z + PLACE(j);
-        real *to = p + PLACE(j);
-        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = vm_exp(from[l] - highest);
-        const V e = v_first(v_load(to), n - j * LANES);
-        v_store(to, e);
-        sum += e;
+    for (intp r = 0; r < m; r++) {
+        const V first = (V){0} + z[r * PANEL];
+        V highest = first;
+        for (intp j = 0; j < vectors_; j++)
+            highest = v_larger(highest, v_first_or(v_load(z + r * PANEL + PLACE(j)), n - j * LANES, first));
+        top[r] = v_top(highest);
     }
-    const real total = v_sum(sum), by = scale / total;
-    for (intp j = 0; j < vectors_; j++) v_store(p + PLACE(j), v_load(p + PLACE(j)) * by);
-    *log_sum = (real)PICK(logf(total), log(total));
-    return highest;
+    for (intp r = 0; r < m; r++) for (intp j = 0; j < vectors_; j++) {
+        const real *from = z + r * PANEL + PLACE(j), shift = top[r];
+        real *to = p + r * PANEL + PLACE(j);
+        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = vm_exp(from[l] - shift);
+        v_store(to, v_first(v_load(to), n - j * LANES));
+    }
+    for (intp r = 0; r < m; r++) {
+        V sum = {0};
+        for (intp j = 0; j < vectors_; j++) sum += v_load(p + r * PANEL + PLACE(j));
+        total[r] = v_sum(sum);
+    }
+}
+INLINE void times(real *p, intp gap, intp n, intp m, const real *by) {
+    for (intp r = 0; r < m; r++) for (intp j = 0; j * LANES < n; j++)
+        v_store(p + r * PANEL + PLACE(j), v_load(p + r * PANEL + PLACE(j)) * by[r]);
+}
+
+/* p = softmax(z) of m rows */
+APART void softmax_rows(const real *z, intp gap, intp n, intp m, real *p) {
+    real top[CHUNK], total[CHUNK], by[CHUNK];
+    for (intp r = 0; r < m; r += CHUNK) {
+        const intp k = m - r < CHUNK ? m - r : CHUNK;
+        exponentials(z + r * PANEL, gap, n, k, p + r * PANEL, top, total);
+        for (intp i = 0; i < k; i++) by[i] = R(1) / total[i];
+        times(p + r * PANEL, gap, n, k, by);
+    }
 }
 
 INLINE intp place_of(intp label, intp gap) { return (label / PANEL) * gap + label % PANEL; }
 
-/* l = log sum exp(z) - sum s z,  dz = (softmax(z) - s) * scale,  s = (1 - smooth) target + smooth / n */
-APART real softmax_loss(const real *z, const real *t, intp label, intp gap, intp n, real *dz, real scale, real smooth) {
-    real log_sum, picked;
-    const real highest = softmax_row(z, gap, n, dz, scale, &log_sum), even = smooth / (real)n, kept = 1 - smooth;
-    if (!t && smooth == 0) {
-        const intp k = place_of(label, gap);
-        dz[k] -= scale;
-        return log_sum - (z[k] - highest);
+/* s = (1 - smooth) target + smooth / n for rows of weights t; for classes only the even part */
+INLINE V target_part(const real *t, real even, real kept, intp live) {
+    V s = (V){0} + even;
+    if (t) s += v_load(t) * kept;
+    return v_first(s, live);
+}
+
+/* l = log sum exp(z) - sum s z,  dz = (softmax(z) - s) * scale; m <= CHUNK rows */
+APART void softmax_loss(const real *z, const real *t, const int32_t *label, intp gap, intp n, intp m, real *dz,
+                        const real *scale, real *l, real smooth) {
+    real top[CHUNK], total[CHUNK], by[CHUNK];
+    const real even = smooth / (real)n, kept = 1 - smooth;
+    exponentials(z, gap, n, m, dz, top, total);
+    for (intp r = 0; r < m; r++) by[r] = scale[r] / total[r];
+    times(dz, gap, n, m, by);
+    INDEPENDENT for (intp r = 0; r < m; r++) l[r] = vm_log(total[r]);
+    if (t || smooth != 0) for (intp r = 0; r < m; r++) {
+        V sum = {0};
+        for (intp j = 0; j * LANES < n; j++) {
+            const intp at = r * PANEL + PLACE(j);
+            const V s = target_part(t ? t + at : NULL, even, kept, n - j * LANES);
+            sum += v_first((v_load(z + at) - top[r]) * s, n - j * LANES);
+            v_store(dz + at, v_load(dz + at) - s * scale[r]);
+        }
+        l[r] -= v_sum(sum);
     }
-    V sum = {0};
-    for (intp j = 0; j * LANES < n; j++) {
-        V s = (V){0} + even;
-        if (t) s += v_load(t + PLACE(j)) * kept;
-        s = v_first(s, n - j * LANES);
-        sum += v_first((v_load(z + PLACE(j)) - highest) * s, n - j * LANES);
-        v_store(dz + PLACE(j), v_load(dz + PLACE(j)) - s * scale);
+    if (!t) for (intp r = 0; r < m; r++) {
+        const intp k = r * PANEL + place_of(label[r], gap);
+        l[r] -= (z[k] - top[r]) * kept;
+        dz[k] -= scale[r] * kept;
     }
-    picked = v_sum(sum);
-    if (!t) {
-        const intp k = place_of(label, gap);
-        picked += (z[k] - highest) * kept;
-        dz[k] -= scale * kept;
-    }
-    return log_sum - picked;
 }
 
 /* l = 1/n sum over j != label of max(0, 1 - z[label] + z[j]) */
-APART real margin_loss(const real *z, const real *t, intp label, intp gap, intp n, real *dz, real scale, real smooth) {
-    const intp k = place_of(label, gap);
-    const real target = z[k], one = scale / (real)n;
-    real loss = 0;
-    intp hits = 0;
+APART void margin_loss(const real *z, const real *t, const int32_t *label, intp gap, intp n, intp m, real *dz,
+                       const real *scale, real *l, real smooth) {
     (void)t;
     (void)smooth;
-    for (intp j = 0; j < n; j++) {
-        const intp at = place_of(j, gap);
-        const real margin = 1 - target + z[at];
-        const int hit = j != label && !(margin <= 0);
-        dz[at] = hit ? one : 0;
-        loss += hit ? margin : 0;
-        hits += hit;
+    for (intp r = 0; r < m; r++, z += PANEL, dz += PANEL) {
+        const intp k = place_of(label[r], gap);
+        const real target = z[k], one = scale[r] / (real)n;
+        real loss = 0;
+        intp hits = 0;
+        for (intp j = 0; j < n; j++) {
+            const intp at = place_of(j, gap);
+            const real margin = 1 - target + z[at];
+            const int hit = j != label[r] && !(margin <= 0);
+            dz[at] = hit ? one : 0;
+            loss += hit ? margin : 0;
+            hits += hit;
+        }
+        dz[k] = -one * (real)hits;
+        l[r] = loss / (real)n;
     }
-    dz[k] = -one * (real)hits;
-    return loss / (real)n;
 }

@@ -12,11 +12,9 @@ cdef void emit(Plan *s, real *out, intp m, bint link) noexcept nogil:
     """The last layer's A, through the link, as rows of the user's array.  dZ serves as scratch."""
     cdef Layer *q = s.layer + (s.L - 1)
     cdef real *from_ = q.A
-    cdef real log_sum
     cdef intp p, r, gap = s.H * PANEL
     if link and s.loss.softmax:
-        for r in range(m):
-            softmax_row(q.A + r * PANEL, gap, q.O, q.dZ + r * PANEL, 1, &log_sum)
+        softmax_rows(q.A, gap, q.O, m, q.dZ)
         from_ = q.dZ
     elif link and s.loss.link != NULL:
         if q.narrow:
@@ -30,7 +28,8 @@ cdef void emit(Plan *s, real *out, intp m, bint link) noexcept nogil:
         return
     for p in range(panels(q.O)):
         for r in range(m):
-            memcpy(out + r * q.O + p * PANEL, from_ + p * gap + r * PANEL, least(PANEL, q.O - p * PANEL) * sizeof(real))
+            put_row(out + r * q.O + p * PANEL, from_ + p * gap + r * PANEL, least(PANEL, q.O - p * PANEL),
+                    q.O < PANEL and (m - r) * q.O >= PANEL)
 
 cdef void block_of_rows(Plan *s, intp start, intp m) noexcept nogil:
     cdef Layer *q

@@ -15,20 +15,20 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
     row by itself), and its target with them.
     """
     cdef const Layer *top = s.layer + (s.L - 1)
-    cdef intp r, at, j, bytes_ = panels(s.x.columns) * PANEL * sizeof(real)     # a row is read by whole vectors
+    cdef intp r, at, j, next_, bytes_ = panels(s.x.columns) * PANEL * sizeof(real)     # a row is read by whole vectors
     cdef intp lines = least(8, 1 + bytes_ // 64), ahead = least(16, 2 + 4096 // bytes_)
     cdef const char *later
     for r in range(r0, r1):
         at = s.index[start + r] if s.index != NULL else start + r
-        if s.index != NULL:
-            if start + r + ahead < s.rows:
-                later = s.x.data + s.index[start + r + ahead] * s.x.row_stride
-                for j in range(lines):
-                    prefetch(later + j * 64)
-                if s.label != NULL:
-                    prefetch(s.label + s.index[start + r + ahead])
-                else:
-                    prefetch(s.t.data + s.index[start + r + ahead] * s.t.row_stride)
+        if start + r + ahead < s.rows:
+            next_ = s.index[start + r + ahead] if s.index != NULL else start + r + ahead
+            later = s.x.data + next_ * s.x.row_stride
+            for j in range(lines):
+                prefetch(later + j * 64)
+            if s.label != NULL:
+                prefetch(s.label + next_)
+            else:
+                prefetch(s.t.data + next_ * s.t.row_stride)
         if not gather_row(&s.x, at, s.X + r * PANEL, s.H * PANEL, s.check_x):
             s.bad = at              # any of them serves: the caller looks for the first itself
             s.status = BAD_ROW
@@ -90,28 +90,37 @@ cdef void loss_blocks(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept no
             s.row_loss[k + r] *= (<real>1 if s.weight == NULL else s.scale[k + r]) / q.O
         k += m
 
+cdef void loss_whole_rows(Plan *s, Layer *q, intp start, intp r0, intp r1, real one) noexcept nogil:
+    """Losses that need a row's scores together, some rows at a time."""
+    cdef int32 label[CHUNK]
+    cdef real scale[CHUNK]
+    cdef intp k = r0, m, r
+    while k < r1:
+        m = least(CHUNK, r1 - k)
+        for r in range(m):
+            scale[r] = one if s.weight == NULL else s.scale[k + r] * one
+            if s.label != NULL:
+                label[r] = s.label[s.index[start + k + r] if s.index != NULL else start + k + r]
+        s.loss.rows(q.A + k * PANEL, s.T + k * PANEL if s.T != NULL else NULL, label, s.H * PANEL, q.O, m,
+                    q.dZ + k * PANEL, scale, s.row_loss + k, s.smooth)
+        if s.weight != NULL:
+            for r in range(m):
+                s.row_loss[k + r] *= s.scale[k + r]
+        k += m
+
 cdef void loss_rows(Plan *s, intp start, intp r0, intp r1, double total) noexcept nogil:
     """row_loss (times the row's weight) and dZ of the last layer, rows r0..r1; `total` is the batch's weight."""
     cdef Layer *q = s.layer + (s.L - 1)
-    cdef intp r, p, label = 0, gap = s.H * PANEL
-    cdef real one = <real>(1 / total), by, weight = 1
+    cdef intp p, gap = s.H * PANEL
     if s.loss == NULL:          # the targets are dL/dscores
         for p in range(panels(q.O)):
             memcpy(q.dZ + p * gap + r0 * stride_of(q), s.T + p * gap + r0 * stride_of(q),
                    (r1 - r0) * stride_of(q) * sizeof(real))
         memset(s.row_loss + r0, 0, (r1 - r0) * sizeof(real))
-    elif s.loss.row != NULL and not q.narrow:
-        for r in range(r0, r1):
-            by = one
-            if s.weight != NULL:
-                weight = s.scale[r]
-                by = weight * one
-            if s.label != NULL:
-                label = s.label[s.index[start + r] if s.index != NULL else start + r]
-            s.row_loss[r] = weight * s.loss.row(q.A + r * PANEL, s.T + r * PANEL if s.T != NULL else NULL, label, gap, q.O,
-                                                q.dZ + r * PANEL, by, s.smooth)
+    elif s.loss.rows != NULL and not q.narrow:
+        loss_whole_rows(s, q, start, r0, r1, <real>(1 / total))
     elif q.narrow:
-        loss_narrow(s, q, r0, r1, one)
+        loss_narrow(s, q, r0, r1, <real>(1 / total))
     else:
         loss_blocks(s, q, r0, r1, <real>(1 / (total * q.O)))
 

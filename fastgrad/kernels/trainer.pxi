@@ -110,22 +110,28 @@ cdef class Stepper:
     def carried(self):
         return tuple(self.carry[k] for k in range(self.row.carries))
 
-    def begin(self, double lr, double t):
-        """Scalars of step t (1, 2, ...)."""
+    def advance(self, double lr, double t, list ws, list gs, list slots, int threads):
+        """Step t (1, 2, ...): every w, and its slots (slots, n), updated by its g in one pass over memory.
+
+        All arrays are looked at before the first is changed: BufferError or ValueError where one is not contiguous, of
+        another type or length, or read-only.
+        """
+        cdef Sweep job
+        cdef Buffer w
         cdef double exact[MOST]
+        cdef list held = []
+        cdef intp n
+        for k in range(len(ws)):
+            w = flat(ws[k], sizeof(real), 0, True)
+            n = w.view.len // sizeof(real)
+            held.append((w, flat(gs[k], sizeof(real), n), flat(slots[k], sizeof(real), n * self.row.slots, True)))
         self.row.prepare(self.hyper, lr, t, self.carry, exact)
         for k in range(self.row.constants):
             self.c[k] = <real>exact[k]
-
-    def step(self, w, g, slots, int threads):
-        """w and its slots (slots, n) updated by g in one pass over memory."""
-        cdef Sweep job
-        cdef Buffer W = flat(w, sizeof(real), 0, True)
-        cdef intp n = W.view.len // sizeof(real)
-        cdef Buffer G = flat(g, sizeof(real), n)
-        cdef Buffer S = None if self.row.slots == 0 else flat(slots, sizeof(real), n * self.row.slots, True)
-        job.w, job.g, job.n, job.stride = <real *>W.view.buf, <const real *>G.view.buf, n, n
-        job.slots = <real *>S.view.buf if S is not None else job.w
         job.c, job.step = self.c, self.row.step
-        with nogil:
-            parallel_run(sweep, &job, threads)
+        for item in held:
+            w = <Buffer>item[0]
+            job.n = job.stride = w.view.len // sizeof(real)
+            job.w, job.g, job.slots = <real *>w.view.buf, <real *>(<Buffer>item[1]).view.buf, <real *>(<Buffer>item[2]).view.buf
+            with nogil:
+                parallel_run(sweep, &job, threads if job.n >= 65536 else 1)
