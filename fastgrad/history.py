@@ -26,7 +26,8 @@ class History(Mapping[str, list[float]]):
         try:
             return self._columns[name]
         except KeyError:
-            raise KeyError(f"{name!r} is not in this history; it has {', '.join(self._columns) or 'no epoch yet'}") from None
+            known = ", ".join(self._columns) or "no epoch yet"
+            raise KeyError(f"{name!r} is not in this history; it has {known}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
@@ -63,8 +64,8 @@ class History(Mapping[str, list[float]]):
 class DivergenceError(ArithmeticError):
     """The loss or the gradient stopped being finite.  The network holds the parameters of the last good epoch.
 
-    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss, or
-    in the norm of the gradient); `history` holds the epochs before.
+    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss,
+    or in the norm of the gradient); `history` holds the epochs before.
     """
 
     def __init__(self, message: str, epoch: int, batch: int, layer: int | None, history: History) -> None:
@@ -78,9 +79,10 @@ class DivergenceError(ArithmeticError):
 
 @dataclass
 class FitState:
-    """What a callback sees after each epoch: `network`, `epoch` (from 0), `epochs`, `logs` (this epoch's entries), `history`.
+    """What a callback sees after each epoch.
 
-    A callback that returns True ends the training.
+    `network`; `epoch`, from 0; `epochs`, of this fit; `logs`, this epoch's entries of `history`.  A callback that
+    returns True ends the training.
     """
 
     network: Any

@@ -1,7 +1,8 @@
 """The training loop: epochs of compiled steps, and what happens between them.
 
-The kernels run for about 50 ms at a time without the GIL; then Python looks at signals, the deadline and the progress bar.
-At the end of each epoch the parameters are published, so readers see whole epochs and a failure leaves the last good one.
+The kernels run for about 50 ms at a time without the GIL; then Python looks at signals, the deadline and the progress
+bar.  At the end of each epoch the parameters are published, so readers see whole epochs and a failure leaves the last
+good one.
 """
 
 from __future__ import annotations
@@ -57,17 +58,19 @@ class Fit:
 
     @property
     def count(self) -> int:
+        """Rows trained on."""
         return self.data.rows if self.rows is None else len(self.rows)
 
     @property
     def steps(self) -> int:
+        """Steps of an epoch."""
         return -(-self.count // self.batch)
 
 
 def prepare(
-    record: Record, X: Any, y: Any, *, epochs: int, batch_size: int | None, optimizer: Any, schedule: Any, validation: Any,
-    sample_weight: Any, callbacks: Iterable[Any], threads: int | None, max_seconds: float | None, shuffle: bool,
-    metrics: Any, early_stopping: int | None,
+    record: Record, X: Any, y: Any, *, epochs: int, batch_size: int | None, optimizer: Any, schedule: Any,
+    validation: Any, sample_weight: Any, callbacks: Iterable[Any], threads: int | None, max_seconds: float | None,
+    shuffle: bool, metrics: Any, early_stopping: int | None,
 ) -> Fit:  # fmt: skip
     """Check everything before anything is computed."""
     arrays.check_integer(epochs, "epochs", 0)
@@ -93,9 +96,10 @@ def prepare(
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
     count = data.rows if rows is None else len(rows)
     batch = min(count, count if batch_size is None else batch_size)
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
     return Fit(
-        record, data, epochs, batch, rule, plan, train.step_threads(record, batch, threads), bool(shuffle), held, metrics,
-        callbacks, early_stopping, None if max_seconds is None else time.monotonic() + max_seconds, rows,
+        record, data, epochs, batch, rule, plan, train.step_threads(record, batch, threads), bool(shuffle), held,
+        metrics, callbacks, early_stopping, deadline, rows,
     )  # fmt: skip
 
 
@@ -113,7 +117,7 @@ def _check_metrics(record: Record, metrics: tuple[Any, ...]) -> None:
     names = [_metric_name(metric) for metric in metrics]
     for k, (name, metric) in enumerate(zip(names, metrics, strict=True)):
         if name in (*names[:k], "loss", "val_loss", "lr", "grad_norm", "seconds"):
-            raise ValueError(f"metrics: the history would have two entries {name!r}; give the function another __name__")
+            raise ValueError(f"metrics: the history would have two entries {name!r}; rename the function")
         if metric == "accuracy" and record.target in ("real", "count"):
             raise ValueError(f"metrics: accuracy is for classes, but the loss is {record.loss.name}; use 'r2'")
         if metric == "r2" and record.target in ("class", "sign"):
@@ -127,8 +131,8 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
     if isinstance(validation, tuple | list):
         if len(validation) not in (2, 3):
             raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(validation)} entries")
-        weight = validation[2] if len(validation) == 3 else None
-        return train.read_data(record, *validation[:2], weight, ("validation X", "validation y")), None
+        X, y, weight = (*validation, None)[:3]
+        return train.read_data(record, X, y, weight, ("validation X", "validation y")), None
     if not isinstance(validation, numbers.Real):
         what = f"{validation!r:.40} ({type(validation).__name__})"
         raise TypeError(f"validation must be (X, y), (X, y, sample_weight) or a fraction of the rows, got {what}")
@@ -147,9 +151,11 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
     keep = np.ones(data.rows, bool)
     keep[held] = False
     held.sort()
-    weight = None if data.weight is None else data.weight[held]
-    if weight is not None and not (weight.any() and data.weight[keep].any()):
-        raise ValueError(f"validation={fraction} leaves only rows of sample_weight 0 on one side")
+    weight = None
+    if data.weight is not None:
+        weight = data.weight[held]
+        if not (weight.any() and data.weight[keep].any()):
+            raise ValueError(f"validation={fraction} leaves only rows of sample_weight 0 on one side")
     X, y = np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held])
     part = Batches(X, y, weight, data.kind, data.on_disk, ("validation X", "validation y"))
     return part, np.flatnonzero(keep).astype(np.int32)
@@ -228,7 +234,8 @@ def _order(fit: Fit) -> Array | None:
         per = max(1, DISK_BLOCK_BYTES // max(1, fit.data.X.nbytes // fit.data.rows))
         blocks = np.empty(-(-count // per), np.int32)
         record.kernels.permutation(record.seed, stream, blocks)
-        order = np.concatenate([np.arange(b * per, min(count, (b + 1) * per), dtype=np.int32) for b in blocks])
+        places = np.arange(count, dtype=np.int32)
+        order = np.concatenate([places[b * per : (b + 1) * per] for b in blocks.tolist()])
     else:
         order = np.empty(count, np.int32)
         record.kernels.permutation(record.seed, stream, order)
@@ -248,8 +255,8 @@ def _one_epoch(fit: Fit, state: Run, epoch: int, bar: Any) -> dict[str, float] |
         if status == train.BAD_ROW:
             train.not_finite(fit.data.X, "X", fit.record.dtype)
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
-            about = {"epoch": epoch, "history": fit.history}
-            raise train.diverged(state, fit.data, fit.batch, order, step, done, status, **about)
+            how = epoch, fit.history
+            raise train.diverged(state, fit.data, fit.batch, order, step, done, status, *how)
         losses, weights, norms, counted = losses + loss, weights + weight, norms + norm, counted + done
         took = (time.perf_counter() - began) / (last - step)
         fit.chunk = max(1, min(2 * fit.chunk, int(CHUNK_SECONDS / max(took, 1e-9))))
@@ -303,10 +310,9 @@ def _score(record: Record, metric: Any, X: Array, y: Array) -> float:
 
 
 def _bar(fit: Fit, progress: bool | None) -> Any:
-    """A progress bar over the steps: where asked for, or where a person looks on and it takes longer than half a second."""
+    """A progress bar over the steps: where asked for, or where a person looks on for more than half a second."""
     from tqdm import tqdm
 
     shown = progress is True or (progress is None and sys.stderr is not None and sys.stderr.isatty())
-    return tqdm(
-        total=fit.epochs * fit.steps, unit="step", disable=not shown, delay=0.0 if progress else 0.5, leave=False, desc="fit"
-    )
+    delay = 0.0 if progress else 0.5
+    return tqdm(total=fit.epochs * fit.steps, unit="step", disable=not shown, delay=delay, leave=False, desc="fit")

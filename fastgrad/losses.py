@@ -30,7 +30,7 @@ class Loss:
             low, high = _RANGES.get(name, (-float("inf"), float("inf")))
             if isinstance(value, bool) or not isinstance(value, numbers.Real):
                 raise TypeError(f"{type(self).__name__}: {name} must be a number, got {value!r}")
-            if not low < value < high:
+            if not low < float(value) < high:
                 allowed = f"[0, {high:g})" if name == "label_smoothing" else f"({low:g}, {high:g})"
                 raise ValueError(f"{type(self).__name__}: {name} must be in {allowed}, got {value!r}")
             self.hyper[name] = float(value)

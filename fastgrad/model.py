@@ -18,9 +18,9 @@ Array = npt.NDArray[Any]
 class Network:
     """A dense network: layers A = f(X W + b) and a loss.
 
-    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`.  `activation`: of the hidden layers, a
-    name or one name for each (default relu).  `loss`: a name or a loss such as `fg.Huber(0.5)`.  `dtype`: "float32" or
-    "float64", of the parameters and of all arithmetic.  `seed`: of the first parameters and of all shuffles.
+    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`.  `activation`: of hidden layers,
+    a name or one name for each (default relu).  `loss`: a name or a loss such as `fg.Huber(0.5)`.  `dtype`: "float32"
+    or "float64", of the parameters and of all arithmetic.  `seed`: of the first parameters and of all shuffles.
     Raises ValueError or TypeError naming the argument, what was found and what was expected.
     Source: Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986).
 
@@ -84,7 +84,8 @@ class Network:
         what = f", activation={hidden!r}" if len(names) > 1 else ""
         layers: Any = list(self.sizes) if names[-1] == "identity" else list(self.layers)
         what = what if names[-1] == "identity" else ""
-        return f"Network({layers}{what}, loss={self._record.loss!r}, dtype={self.dtype.name!r}, seed={self._record.seed})"
+        r = self._record
+        return f"Network({layers}{what}, loss={r.loss!r}, dtype={r.dtype.name!r}, seed={r.seed})"
 
     # ---- parameters ----
     @property
@@ -218,17 +219,17 @@ class Network:
 
     # ---- training ----
     def fit(
-        self, X: Any, y: Any, *, epochs: int = 10, batch_size: int | None = 128, optimizer: Any = "adam", schedule: Any = None,
-        validation: Any = None, sample_weight: Any = None, callbacks: Any = (), threads: int | None = None,
-        max_seconds: float | None = None, progress: bool | None = None, shuffle: bool = True, metrics: Any = (),
-        early_stopping: int | None = None,
+        self, X: Any, y: Any, *, epochs: int = 10, batch_size: int | None = 128, optimizer: Any = "adam",
+        schedule: Any = None, validation: Any = None, sample_weight: Any = None, callbacks: Any = (),
+        threads: int | None = None, max_seconds: float | None = None, progress: bool | None = None,
+        shuffle: bool = True, metrics: Any = (), early_stopping: int | None = None,
     ) -> History:  # fmt: skip
         """Train on X (N, I) and y for `epochs` passes; gives the history, one entry per epoch.
 
         `batch_size`: rows of a step; 1 is stochastic, None is batch, anything between mini-batch gradient descent.
         `optimizer`: a name or e.g. `fg.Adam(1e-3)`, with a fresh state; training goes on from the present parameters.
         `schedule`: e.g. `fg.Cosine()`, or a function epoch -> lr.  `validation`: (X, y), (X, y, weights), or a fraction
-        to hold out (by the seed; by class for class targets).  `sample_weight` (N,): a batch's loss is sum(w l) / sum(w).
+        to hold out (by the seed, in each class its share).  `sample_weight` (N,): a batch's loss is sum(w l) / sum(w).
         `callbacks`: functions of a FitState, called after each epoch; True ends training.  `threads`: None uses as many
         as help; the result is the same, bit for bit.  `max_seconds`: returns after the step in which time runs out.
         `progress`: True or False, or None for a bar where a person looks on.  `shuffle`: a new order each epoch.
@@ -265,8 +266,9 @@ class Network:
     ) -> Network:  # fmt: skip
         """One pass over X (N, I) and y in the given order: one step, or steps of `batch_size` rows; gives the network.
 
-        The optimizer (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its state
-        between calls.  Raises as `fit`; ValueError where another optimizer is named later.
+        The optimizer (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its
+        state between calls.  Raises as `fit`, and then takes back what this call did where the loss is to blame;
+        ValueError where another optimizer is named later.
 
         >>> import numpy as np
         >>> net = Network([2, 1]).partial_fit(np.ones((4, 2)), np.zeros(4), optimizer="sgd")

@@ -1,12 +1,13 @@
-"""The record of a network: layers, loss, parameters and the lock that keeps two trainings apart.  Nothing here computes.
+"""The record of a network: layers, loss, parameters and the locks that keep trainings apart.  Nothing here computes.
 
-Parameters live in one buffer of panels (see kernels/simd.h).  The buffer that readers see is never written: training works on
-its own and publishes a new one, so that `predict` in another thread sees whole parameters, and a failed run leaves the last
-good ones.  Ordinary arrays are made when somebody looks.
+Parameters live in one buffer of panels (see kernels/simd.h).  The buffer that readers see is never written: training
+works on its own and publishes a new one, so that `predict` in another thread sees whole parameters, and a failed run
+leaves the last good ones.  Ordinary arrays are made when somebody looks.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,12 +55,13 @@ def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
 def read_dtype(dtype: Any) -> np.dtype[Any]:
     """float32 or float64; ValueError for anything else (None too, which NumPy takes for float64)."""
     try:
-        found = None if dtype is None else np.dtype(dtype)
+        name = "" if dtype is None else np.dtype(dtype).str
     except TypeError:
-        found = None
-    if found is None or found not in (np.dtype(np.float32), np.dtype(np.float64)):  # None == np.dtype("f8") is True
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
-    return found
+        name = ""
+    for known in (np.dtype(np.float32), np.dtype(np.float64)):
+        if name == known.str:
+            return known
+    raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
 
 
 def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
@@ -69,7 +71,7 @@ def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
     if all(isinstance(layer, Dense) for layer in layers):
         if activation is not None:
             raise ValueError("activation is given by each fg.Dense; leave the argument out")
-        for k, (a, b) in enumerate(zip(layers, layers[1:], strict=False)):
+        for k, (a, b) in enumerate(itertools.pairwise(layers)):
             if a.outputs != b.inputs:
                 raise ValueError(f"layer {k} has {a.outputs} outputs but layer {k + 1} has {b.inputs} inputs")
         return tuple(layers)
@@ -79,10 +81,11 @@ def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
     if len(sizes) < 2:
         raise ValueError(f"layers needs at least an input and an output size, got {sizes}")
     hidden = len(sizes) - 2
-    names = ["relu" if activation is None else activation] * hidden if not isinstance(activation, list | tuple) else [*activation]
+    several = isinstance(activation, list | tuple)
+    names = [*activation] if several else ["relu" if activation is None else activation] * hidden
     if len(names) != hidden:
         raise ValueError(f"activation has {len(names)} entries for {hidden} hidden layers")
-    if not hidden and activation is not None and not isinstance(activation, list | tuple):
+    if not hidden and activation is not None and not several:
         catalog.lookup(catalog.ACTIVATIONS, activation, "activation")
     return tuple(Dense(i, o, f) for i, o, f in zip(sizes[:-1], sizes[1:], [*names, "identity"], strict=True))
 
@@ -114,6 +117,7 @@ class Record:
 
     @property
     def outputs(self) -> int:
+        """O of the last layer."""
         return self.sizes[-1]
 
     @property
@@ -161,7 +165,8 @@ class Record:
 def _check_loss(loss: Loss, outputs: int) -> None:
     if loss.name == "cross_entropy" and outputs < 2:
         raise ValueError(
-            "cross_entropy needs at least 2 outputs, one for each class, got 1; for yes/no targets use binary_cross_entropy"
+            "cross_entropy needs at least 2 outputs, one for each class, got 1; "
+            "for yes/no targets use binary_cross_entropy"
         )
 
 

@@ -51,7 +51,7 @@ class Optimizer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__.get("hyper", ()):
-            raise AttributeError(f"{name} of an optimizer is fixed; make a new one, or use a schedule or update(..., lr=)")
+            raise AttributeError(f"{name} of an optimizer is fixed; make a new one, use a schedule or update(..., lr=)")
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:

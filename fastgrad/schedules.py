@@ -1,9 +1,11 @@
 """Learning-rate schedules: the step size as a function of training time in epochs.
 
-A schedule gets the optimizer's lr, the time at which each step starts (epochs, float64, any shape), the epochs that `fit`
-will run in total and the length of a step in epochs; it gives the lr of each step.  Written with NumPy, evaluated for many
-steps at once.  `warmup`: epochs over which the result rises linearly from nearly 0.
+A schedule gets the optimizer's lr, the time at which each step starts (epochs, float64, any shape), the epochs that
+`fit` will run in total and the length of a step in epochs; it gives the lr of each step.  Written with NumPy, evaluated
+for many steps at once.  `warmup`: epochs over which the result rises linearly from nearly 0.
 """
+
+# ruff: noqa: D102 - what a schedule's method computes stands in the docstring of its class
 
 from __future__ import annotations
 
@@ -99,7 +101,7 @@ class Polynomial(Schedule):
 
 @dataclass
 class InverseScaling(Schedule):
-    """lr / (1 + epoch)^power.  Source: Robbins & Monro 1951; scikit-learn's invscaling, in epochs instead of samples."""
+    """lr / (1 + epoch)^power.  Source: Robbins & Monro 1951; scikit-learn's invscaling, in epochs, not samples."""
 
     power: float = 0.5
 
@@ -146,9 +148,10 @@ class WarmRestarts(Schedule):
 
 @dataclass
 class OneCycle(Schedule):
-    """Up from max_lr / div_factor to max_lr in the first pct_start of training, then down to 1 / final_div_factor of the start.
+    """Up from max_lr / div_factor to max_lr in the first pct_start of training, then down for the rest.
 
-    Both ways along half a cosine.  `max_lr` is the optimizer's lr where not given.
+    It ends at 1 / final_div_factor of where it started; both ways along half a cosine.  `max_lr` is the optimizer's lr
+    where not given.
     Source: Smith & Topin 2017, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR.
     """
 
@@ -218,7 +221,9 @@ def as_schedule(schedule: object) -> Schedule | Callable[[float], float]:
     raise TypeError(f"schedule must be a Schedule such as Cosine(), or a function epoch -> lr, got {schedule!r}")
 
 
-def rates(schedule: Schedule | Callable[[float], float], lr: float, epoch: int, first: int, last: int, steps: int, total: int) -> Times:
+def rates(
+    schedule: Schedule | Callable[[float], float], lr: float, epoch: int, first: int, last: int, steps: int, total: int
+) -> Times:
     """The lr of steps first..last of an epoch of `steps` steps; ValueError where one is negative or not finite."""
     times = epoch + np.arange(first, last) / steps
     if isinstance(schedule, Schedule):

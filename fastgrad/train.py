@@ -1,7 +1,7 @@
-"""What is computed with a network: scores, loss, gradient, one pass of training.  The only caller of the kernels' programs.
+"""What is computed with a network: scores, loss, gradient, one pass of training.  It alone calls the kernels.
 
-Plain functions over a `Record`.  The arrays of the user are checked before anything is computed; the kernels read them where
-they lie.
+Plain functions over a `Record`.  The arrays of the user are checked before anything is computed; the kernels read them
+where they lie.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Batches:
             require_finite(array, name, dtype)
 
 
-def read_data(record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")) -> Batches:
+def read_data(
+    record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")
+) -> Batches:
     """Check X (N, I), y and weights against the network."""
     matrix = arrays.as_matrix(X, names[0], columns=record.sizes[0])
     soft = record.loss.name == "cross_entropy"
@@ -149,7 +151,9 @@ def step_threads(record: Record, batch: int, threads: int | None) -> int:
     return choose_threads(threads, min(batch, SLICE_ROWS) * record.flops_step)
 
 
-def gradient(record: Record, data: Batches, threads: int | None, dX: Array | None = None) -> tuple[float, list[tuple[Array, Array]]]:
+def gradient(
+    record: Record, data: Batches, threads: int | None, dX: Array | None = None
+) -> tuple[float, list[tuple[Array, Array]]]:
     """(loss, [(dW, db), ...]) over all rows as one batch, through the very kernels that train."""
     count = step_threads(record, data.rows, threads)
     trainer = record.kernels.Trainer(record.program, data.rows, "store", 0, (), data.kind, count, dX is not None)
@@ -192,7 +196,9 @@ class Run:
             self.params[:] = self.record.published
             self.origin = self.record.published
 
-    def steps(self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array) -> Any:
+    def steps(
+        self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
+    ) -> Any:
         """Steps first..last of an epoch; gives what `Trainer.run` gives."""
         if (batch, data.kind, threads) != self._shape:
             o = self.optimizer
@@ -223,7 +229,7 @@ def partial_fit(
         if run is None:
             run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))
         elif optimizer is not None and as_optimizer(optimizer) != run.optimizer:
-            raise ValueError(f"partial_fit goes on with {run.optimizer!r}; to change the optimizer, start anew with fit")
+            raise ValueError(f"partial_fit goes on with {run.optimizer!r}; to change it, start anew with fit")
         run.catch_up()
         if run.before is None:
             run.before = aligned(record.program.size, record.dtype)
@@ -240,7 +246,7 @@ def partial_fit(
 
 
 def diverged(
-    run: Run, data: Batches, batch: int, order: Array | None, first: int, done: int, status: int, *, epoch: int = 0,
+    run: Run, data: Batches, batch: int, order: Array | None, first: int, done: int, status: int, epoch: int = 0,
     history: History | None = None,
 ) -> Exception:  # fmt: skip
     """The error of a run whose loss or gradient is not finite, after `done` steps from batch `first` on.

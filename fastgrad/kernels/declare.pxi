@@ -53,6 +53,8 @@ cdef extern from "gather.h" nogil:
         intp rows, columns, row_stride, column_stride
         int type, swapped
     int gather_row(const Source *s, intp row, real *out, intp gap, int finite)
+    intp direct_stride(const Source *s)
+    int finite_run(const real *a, intp n)
     void put_row(real *out, const real *start, intp n, int room)
     real gather_value(const Source *s, intp row)
 
@@ -64,6 +66,7 @@ cdef extern from "random.h" nogil:
 
 cdef extern from * nogil:
     void rows_times_panel(int mr, int nv, const real *start, const real *a, intp gap, intp K, const real *b, real *out)
+    void user_rows_times_panel(int mr, int nv, const real *start, const real *a, intp stride, intp K, const real *b, real *out)
     real columns_times_panel(int mr, int nv, const real *start, const real *a, intp K, const real *b, real *out)
     real column_sums(const real *start, const real *b, intp K, real *out)
     void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd)

@@ -118,6 +118,21 @@ INLINE real gather_value(const Source *s, intp row) {
     memcpy(&value, from, sizeof value);
     return value;
 }
+/* distance of the rows in values where they can be read as they are; 0 where they must be gathered first */
+INLINE intp direct_stride(const Source *s) {
+    const intp size = (intp)sizeof(real);
+    const int plain = s->type == (REAL_BITS == 64 ? F8 : F4) && !s->swapped && s->column_stride == size;
+    return plain && s->row_stride % size == 0 && (uintptr_t)s->data % sizeof(real) == 0 ? s->row_stride / size : 0;
+}
+/* are n values side by side all finite?  x * 0 is NaN where x is not */
+INLINE int finite_run(const real *a, intp n) {
+    V sum = {0};
+    intp k = 0;
+    for (; k + LANES <= n; k += LANES) sum += v_load(a + k) * (real)0;
+    real rest = v_sum(sum);
+    for (; k < n; k++) rest += a[k] * 0;
+    return rest == 0;
+}
 /* the other way: n <= PANEL values to the user's row.  `room` says that a whole panel may be written, since the next rows
    are still to come */
 INLINE void put_row(real *RESTRICT out, const real *RESTRICT from, intp n, int room) {

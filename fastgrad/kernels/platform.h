@@ -16,8 +16,10 @@
 typedef ptrdiff_t intp;
 #if REAL_BITS == 64
 typedef double real;
+#define PICK(single, twice) twice
 #else
 typedef float real;
+#define PICK(single, twice) single
 #endif
 
 #if defined(__GNUC__)
@@ -78,7 +80,7 @@ static int most_threads(void) {
 
 /* ---- subnormals: flushed inside our own threads' work only ---- */
 #if defined(__SSE2__) || defined(_M_X64)
-#include <xmmintrin.h>
+#include <immintrin.h>
 typedef unsigned int float_mode;
 INLINE float_mode flush_subnormals(void) {
     const float_mode before = _mm_getcsr();

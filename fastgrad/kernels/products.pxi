@@ -21,8 +21,12 @@ cdef void forward_narrow(const Layer *q, const real *X, intp H, intp r0, intp r1
     if q.apply != NULL:
         apply_padded(q.apply, Z + r0, q.A + r0, r1 - r0)
 
-cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, intp r0, intp r1) noexcept nogil:
-    """A = f(X W + b): tiles first..last of rows r0..r1.  IN X, W, b; OUT A (and Z)"""
+cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, intp r0, intp r1,
+                  intp user_stride) noexcept nogil:
+    """A = f(X W + b): tiles first..last of rows r0..r1.  IN X, W, b; OUT A (and Z).
+
+    X lies in panels, or (user_stride not 0) in the user's own rows, so many values apart.
+    """
     cdef real tile[TILE]
     cdef intp mr = even(r1 - r0), n = ceil_div(r1 - r0, mr), t, p, r, m, at
     cdef real *z
@@ -32,8 +36,12 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         m = least(mr, r1 - r)
         at = (p * H + r) * PANEL
         z = q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
-        rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * PANEL, H * PANEL, q.I,
-                         q.W + p * q.I * PANEL, z)
+        if user_stride:
+            user_rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * user_stride, user_stride, q.I,
+                                  q.W + p * q.I * PANEL, z)
+        else:
+            rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * PANEL, H * PANEL, q.I,
+                             q.W + p * q.I * PANEL, z)
         if q.apply != NULL:
             q.apply(z, q.A + at, m * PANEL)
             mask_rows(q.A + at, m, q.O - p * PANEL)

@@ -32,15 +32,23 @@ cdef void emit(Plan *s, real *out, intp m, bint link) noexcept nogil:
                     q.O < PANEL and (m - r) * q.O >= PANEL)
 
 cdef void block_of_rows(Plan *s, intp start, intp m) noexcept nogil:
-    cdef Layer *q
-    cdef intp l
-    gather(s, start, 0, m)
+    """Forward pass of m rows.  Where nothing but scores is wanted and X can be read as it lies, it is not gathered."""
+    cdef Layer *q = s.layer
+    cdef intp l, r, stride = direct_stride(&s.x) if s.T == NULL and s.label == NULL and not q.narrow else 0
+    cdef const real *X = s.X
+    if stride:
+        X = <const real *>s.x.data + start * stride
+        for r in range(m if s.check_x else 0):
+            if not finite_run(X + r * stride, q.I):
+                s.status = BAD_ROW
+    else:
+        gather(s, start, 0, m)
     for l in range(s.L):
         q = s.layer + l
         if q.narrow:
             forward_narrow(q, below(s, l), s.H, 0, m)
         else:
-            forward(q, below(s, l), s.H, 0, forward_tiles(q, m), 0, m)
+            forward(q, X if l == 0 else s.layer[l - 1].A, s.H, 0, forward_tiles(q, m), 0, m, stride if l == 0 else 0)
 
 cdef void score_rows(void *context, int thread, int threads) noexcept nogil:
     cdef Job *job = <Job *>context

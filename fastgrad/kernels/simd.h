@@ -71,10 +71,19 @@ INLINE M m_first(intp n) {
 }
 INLINE V v_first(V v, intp n) { return (V)((M)v & m_first(n)); }
 INLINE V v_first_or(V v, intp n, V fill) { return (V)(((M)v & m_first(n)) | ((M)fill & ~m_first(n))); }
+/* a > b ? a : b, which C has no vector form of: by bits it would take five instructions for one */
+#if defined(__x86_64__) && VECTOR_BYTES == 64
+INLINE V v_larger(V a, V b) { return PICK((V)_mm512_max_ps((__m512)a, (__m512)b), (V)_mm512_max_pd((__m512d)a, (__m512d)b)); }
+#elif defined(__x86_64__) && VECTOR_BYTES == 32
+INLINE V v_larger(V a, V b) { return PICK((V)_mm256_max_ps((__m256)a, (__m256)b), (V)_mm256_max_pd((__m256d)a, (__m256d)b)); }
+#elif defined(__x86_64__)
+INLINE V v_larger(V a, V b) { return PICK((V)_mm_max_ps((__m128)a, (__m128)b), (V)_mm_max_pd((__m128d)a, (__m128d)b)); }
+#else
 INLINE V v_larger(V a, V b) {
     const M k = a > b;
     return (V)(((M)a & k) | ((M)b & ~k));
 }
+#endif
 /* sum and maximum over the lanes, halves folded onto each other: the order is fixed */
 #define FOLD(op) \
     if (LANES > 8) v = op(v, __builtin_shufflevector(v, v, EACH(SWAPPED, (8 % LANES)))); \
@@ -146,6 +155,31 @@ INLINE void rows_tile(const int mr, const int nv, const real *from, const real *
 }
 APART void rows_times_panel(int mr, int nv, const real *from, const real *a, intp gap, intp K, const real *b, real *out) {
 #define F(m, v) rows_tile(m, v, from, a, gap, K, b, out)
+    AS_CONSTANTS(F)
+#undef F
+}
+/* the same for rows that lie as the user's array has them, `stride` values apart: predictions read X where it is */
+INLINE void user_rows_tile(const int mr, const int nv, const real *from, const real *a, intp stride, intp K, const real *b, real *out) {
+    V acc[ROWS][2];
+    begin(mr, nv, acc, from);
+    const real *base[(ROWS + 2) / 3];
+    UNROLL for (int r = 0; r < (mr + 2) / 3; r++) base[r] = a + 3 * r * stride;
+    for (intp k = 0; k < K; k++) {
+        const V b0 = v_load(b + k * nv * LANES), b1 = nv > 1 ? v_load(b + k * nv * LANES + LANES) : b0;
+        UNROLL for (int r = 0; r < mr; r++) {
+            const real x = base[r / 3][r % 3 * stride];
+            acc[r][0] += x * b0;
+            if (nv > 1) acc[r][1] += x * b1;
+        }
+        UNROLL for (int r = 0; r < (mr + 2) / 3; r++) base[r]++;
+    }
+    UNROLL for (int r = 0; r < mr; r++) {
+        v_store(out + r * PANEL, acc[r][0]);
+        v_store(out + r * PANEL + LANES, nv > 1 ? acc[r][1] : (V){0});
+    }
+}
+APART void user_rows_times_panel(int mr, int nv, const real *from, const real *a, intp stride, intp K, const real *b, real *out) {
+#define F(m, v) user_rows_tile(m, v, from, a, stride, K, b, out)
     AS_CONSTANTS(F)
 #undef F
 }

@@ -166,7 +166,7 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
         if q.narrow:
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
-            forward(q, below(s, l), s.H, 0, forward_tiles(q, r1 - r0), r0, r1)
+            forward(q, below(s, l), s.H, 0, forward_tiles(q, r1 - r0), r0, r1, 0)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
     for l in range(s.L - 1, 0, -1):
@@ -187,7 +187,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
             n = forward_tiles(q, m)
-            forward(q, below(s, l), s.H, n * thread // threads, n * (thread + 1) // threads, 0, m)
+            forward(q, below(s, l), s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, 0)
         barrier(threads)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)

@@ -9,7 +9,6 @@
 #include "platform.h"
 
 #if REAL_BITS == 64
-#define PICK(single, twice) twice
 typedef long long whole;
 typedef unsigned long long unsigned_whole;
 #define EXPONENT_SHIFT 52
@@ -18,7 +17,6 @@ typedef unsigned long long unsigned_whole;
 #define EXP_TOP 709.782712893384
 #define EXP_BOTTOM (-707.0)
 #else
-#define PICK(single, twice) single
 typedef int whole;
 typedef unsigned int unsigned_whole;
 #define EXPONENT_SHIFT 23
