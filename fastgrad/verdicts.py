@@ -7,7 +7,8 @@ Left out: how slopes are measured (slopes.py), where claims come from (subjects.
 
 Source: any value between the one-sided slopes is right at a kink: github.com/BVLC/caffe/issues/1334. A sum of kinks
 needs more: relu(w + b) - relu(b - w) at b = 0 is w, with slope 1 at 0, yet the chain rule with relu'(0) = 0 gives 0,
-the slope for b < 0 (Kakade & Lee, "Provably
+the slope for b < 0 (Kakade & Lee, "Provably correct automatic subdifferentiation", 2018). So before a claim is called
+wrong at a kink, it is looked at beside it.
 """
 
 from __future__ import annotations
@@ -186,34 +187,41 @@ def excuse_kinks(
 
     Where many kinks meet, the one-sided slopes are sums over them, while the chain rule takes a side of each by itself:
     its claim may lie outside their interval. At a random point near by there is no kink, and a claim must be right, by
-    an error that has to be smaller than what is excused. The claim at the point itself must lie in the range of those
-    slopes, widened on either side by its own width, since few points are looked at.
+    an error that has to be smaller than what is excused. The claim at the point itself must lie in the range of those;
+    if they take more than two values (many kinks), of which few points show few, in that range widened.
     """
-    low, high = np.full(len(result.given), np.inf), np.full(len(result.given), -np.inf)
-    size = np.maximum(np.abs(result.given), np.abs(result.numeric))
-    missed = np.abs(result.given - result.numeric)
-    needed = 0.2 * np.where(result.verdict == "noise", 0.01 * size, missed)
-    unsure = np.zeros(len(low))
-    for _ in range(NEIGHBOURS):
+    count = len(doubtful)
+    given, numeric = result.given[doubtful], result.numeric[doubtful]
+    size = np.maximum(np.abs(given), np.abs(numeric))
+    needed = 0.2 * np.where(result.verdict[doubtful] == "noise", 0.01 * size, np.abs(given - numeric))
+    claimed, right = np.full((NEIGHBOURS, count), np.nan), np.ones(count, bool)
+    for draw in range(NEIGHBOURS):
         point = surface.nearby(NEAR)
-        claims = surface.claim(point.theta)
-        slope, spread = finite_difference(point, lines, doubtful[:, None], NEAR_STEP, SIDES, 2)
+        gradient = surface.claim(point.theta)
+        left = np.flatnonzero(right)
+        slope, spread = finite_difference(point, lines, doubtful[left, None], NEAR_STEP, SIDES, 2)
         surface.calls = point.calls
-        left, right, doubt = slope.min(axis=1), slope.max(axis=1), spread.sum(axis=1)
-        given = np.array([np.sum(claims[lines[k].where] * lines[k].move) for k in doubtful])
-        allowed = doubt + result.limit(rules)[doubtful]
-        fits = (given >= left - allowed) & (given <= right + allowed) & (doubt <= needed[doubtful])  # False where nan
-        doubtful, left, right, doubt = doubtful[fits], left[fits], right[fits], doubt[fits]
-        if not len(doubtful):
+        claims = np.array([np.sum(gradient[lines[k].where] * lines[k].move) for k in doubtful[left]])
+        doubt = spread.sum(axis=1)
+        sharp = doubt <= needed[left]  # not so where a kink lies within the step or F is not finite
+        allowed = doubt + result.limit(rules)[doubtful[left]]
+        fits = (claims >= slope.min(axis=1) - allowed) & (claims <= slope.max(axis=1) + allowed)
+        claimed[draw, left[sharp]] = claims[sharp]
+        right[left[sharp & ~fits]] = False
+        if not right.any():
             return
-        low[doubtful], high[doubtful] = np.fmin(low[doubtful], left), np.fmax(high[doubtful], right)
-        unsure[doubtful] = np.fmax(unsure[doubtful], doubt)
-    for k in doubtful.tolist():
-        width = high[k] - low[k]
-        differ = width > 4 * unsure[k] + 10 * NEAR * size[k]  # kinks, not the curvature of a smooth function
-        if differ and low[k] - width <= result.given[k] <= high[k] + width:
+    for i in np.flatnonzero(right).tolist():
+        values = np.sort(claimed[:, i][np.isfinite(claimed[:, i])])
+        if len(values) < NEIGHBOURS // 2:
+            continue
+        steps = np.diff(values) > 100 * NEAR * (
+            size[i] + np.abs(values).max()
+        )  # kinks, not the curvature of a smooth F
+        width = 2 * (values[-1] - values[0]) if np.count_nonzero(steps) > 1 else 0.0
+        if steps.any() and values[0] - width <= given[i] <= values[-1] + width:
+            k = doubtful[i]
             result.verdict[k], result.error[k], result.jump[k] = "kink", 0.0, True
-            result.numeric[k], result.spread[k] = (low[k] + high[k]) / 2, unsure[k]
+            result.numeric[k] = (values[0] + values[-1]) / 2
 
 
 def decide(

@@ -94,6 +94,24 @@ def test_the_layer_where_it_began_is_named(layer, dtype):
         net.gradient(X, y)
 
 
+def test_the_layer_is_named_though_its_activation_hides_it():
+    """relu makes nothing of minus infinity; it is the next layer that comes to light, but the first that began."""
+    net = fg.Network([1, 2, 2, 1], dtype="float32")
+    net.weights[0], net.biases[1] = np.full((1, 2), -3e38), np.full(2, 3e38)
+    net.weights[2] = np.full((2, 1), 3e38)
+    with pytest.raises(fg.DivergenceError, match=r"in layer 0 \(relu\)"):
+        net.fit(np.full((3, 1), 10.0), np.zeros(3))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_batch_is_named(threads):
+    """One wild step, batch 86 of the second epoch, among many in a call of the kernels: the next loss overflows."""
+    net, wild = fg.Network([1, 1]), {"schedule": lambda time: 1e25 * (abs(time - 1.86) < 1e-6), "optimizer": "sgd"}
+    with pytest.raises(fg.DivergenceError, match="in epoch 1, batch 87") as caught:
+        net.fit(np.ones((500, 1)), np.zeros(500), batch_size=5, threads=threads, **wild)
+    assert (caught.value.epoch, caught.value.batch, caught.value.layer) == (1, 87, None)
+
+
 def test_a_gradient_beyond_the_type_is_divergence_too():
     """The loss is finite, its slope times x is not: w leaves the numbers, the bias stays."""
     net = fg.Network([fg.Dense(1, 1), fg.Dense(1, 1)], dtype="float32")

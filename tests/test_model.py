@@ -138,6 +138,8 @@ def test_first_parameters_follow_the_seed_and_suit_the_activation():
         assert 0.999 * bound**0.5 < abs(W).max() <= bound**0.5
         assert abs(W.std() / (bound / 3) ** 0.5 - 1) < 0.01 and abs(W.mean()) < 0.01 * bound**0.5
         assert not np.array_equal(W[:100], W[100:200])
+    one, two = fg.Network([9, 9, 9], activation="identity", seed=3).weights
+    assert not np.array_equal(one, two)
 
 
 # ---- parameters -----------------------------------------------------------------------------------------------------

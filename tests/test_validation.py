@@ -140,10 +140,11 @@ def error_count(y, predictions):
     return np.count_nonzero(y != predictions)
 
 
-@pytest.mark.parametrize("form", ["indices", "one-hot", "frame"])
+@pytest.mark.parametrize("form", ["indices", "one-hot", "soft", "column"])
 def test_metrics_of_classes_and_their_twins(form, data):
     X, y = data
-    given = {"indices": y, "one-hot": np.eye(3)[y], "frame": y[:, None].astype(float)}[form]
+    hot = np.eye(3)[y]
+    given = {"indices": y, "one-hot": hot, "soft": 0.7 * hot + 0.1, "column": y[:, None].astype(float)}[form]
     net = network()
     history = net.fit(X, given, epochs=4, metrics=["accuracy", error_count], validation=(X[:20], given[:20]))
     right = net.predict(X).argmax(1) == y

@@ -90,6 +90,7 @@ cdef extern from * nogil:
     double seconds_now()
     int processor_level()
     void prefetch "PREFETCH" (const void *p)
+    void prefetch_far "PREFETCH_FAR" (const void *p)
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals()

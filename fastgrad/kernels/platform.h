@@ -33,6 +33,7 @@ typedef float real;
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 #define PREFETCH(p) __builtin_prefetch(p)
+#define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2) /* as far as the second cache */
 #else
 #define INLINE static __inline
 #define APART static
@@ -40,6 +41,7 @@ typedef float real;
 #define UNROLL
 #define INDEPENDENT
 #define PREFETCH(p)
+#define PREFETCH_FAR(p)
 #define __builtin_inf() HUGE_VAL
 #define FASTGRAD_ONE_LANE
 #endif

@@ -25,10 +25,12 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
                   intp user_stride) noexcept nogil:
     """A = f(X W + b): tiles first..last of rows r0..r1.  IN X, W, b; OUT A (and Z).
 
-    X lies in panels, or (user_stride not 0) in the user's own rows, so many values apart.
+    X lies in panels, or (user_stride not 0) in the user's own rows, so many values apart; then as many rows behind these
+    are asked for meanwhile, a few lines a tile: all at once they would hold up the loads.
     """
     cdef real tile[TILE]
-    cdef intp mr = even(r1 - r0), n = ceil_div(r1 - r0, mr), t, p, r, m, at
+    cdef intp mr = even(r1 - r0), n = ceil_div(r1 - r0, mr), t, p, r, m, at, j
+    cdef intp ahead = (r1 - r0) * user_stride // (64 // sizeof(real) * (last - first)) + 1
     cdef real *z
     for t in range(first, last):
         p = t // n
@@ -37,6 +39,8 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         at = (p * H + r) * PANEL
         z = q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
         if user_stride:
+            for j in range(ahead):
+                prefetch_far(X + r1 * user_stride + (t * ahead + j) * (64 // sizeof(real)))
             user_rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * user_stride, user_stride, q.I,
                                   q.W + p * q.I * PANEL, z)
         else:

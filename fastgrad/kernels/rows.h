@@ -6,9 +6,8 @@
 #define CHUNK 64 /* rows at a time */
 #define PLACE(j) (((j) >> 1) * gap + ((j) & 1) * LANES)
 
-/* p = exp(z - top), pad lanes zero; top = max z, total = sum p; m <= CHUNK rows, PANEL apart */
-INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real *top, real *total) {
-    const intp vectors_ = (n + LANES - 1) / LANES;
+/* p = exp(z - top), pad lanes zero; top = max z, total = sum p; m <= CHUNK rows, PANEL apart, of vectors_ vectors each */
+INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real *top, real *total, const intp vectors_) {
     for (intp r = 0; r < m; r++) {
         const V first = (V){0} + z[r * PANEL];
         V highest = first;
@@ -19,8 +18,8 @@ INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real 
     for (intp r = 0; r < m; r++) for (intp j = 0; j < vectors_; j++) {
         const real *from = z + r * PANEL + PLACE(j), shift = top[r];
         real *to = p + r * PANEL + PLACE(j);
-        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = vm_exp(from[l] - shift);
-        v_store(to, v_first(v_load(to), n - j * LANES));
+        const int live = (int)(n - j * LANES);
+        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = l < live ? vm_exp(from[l] - shift) : 0;
     }
     for (intp r = 0; r < m; r++) {
         V sum = {0};
@@ -28,20 +27,28 @@ INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real 
         total[r] = v_sum(sum);
     }
 }
-INLINE void times(real *p, intp gap, intp n, intp m, const real *by) {
-    for (intp r = 0; r < m; r++) for (intp j = 0; j * LANES < n; j++)
+INLINE void times(real *p, intp gap, intp m, const real *by, const intp vectors_) {
+    for (intp r = 0; r < m; r++) for (intp j = 0; j < vectors_; j++)
         v_store(p + r * PANEL + PLACE(j), v_load(p + r * PANEL + PLACE(j)) * by[r]);
+}
+/* p = softmax(z) * scale (1 where NULL): the loops over one vector a row, the usual case, vanish at compile time */
+INLINE void softmax_scaled(const real *z, intp gap, intp n, intp m, real *p, const real *scale, real *top, real *total,
+                           const intp vectors_) {
+    real by[CHUNK];
+    exponentials(z, gap, n, m, p, top, total, vectors_);
+    for (intp r = 0; r < m; r++) by[r] = (scale ? scale[r] : R(1)) / total[r];
+    times(p, gap, m, by, vectors_);
+}
+APART void softmax_chunk(const real *z, intp gap, intp n, intp m, real *p, const real *scale, real *top, real *total) {
+    if (n <= LANES) softmax_scaled(z, gap, n, m, p, scale, top, total, 1);
+    else softmax_scaled(z, gap, n, m, p, scale, top, total, (n + LANES - 1) / LANES);
 }
 
 /* p = softmax(z) of m rows */
 APART void softmax_rows(const real *z, intp gap, intp n, intp m, real *p) {
-    real top[CHUNK], total[CHUNK], by[CHUNK];
-    for (intp r = 0; r < m; r += CHUNK) {
-        const intp k = m - r < CHUNK ? m - r : CHUNK;
-        exponentials(z + r * PANEL, gap, n, k, p + r * PANEL, top, total);
-        for (intp i = 0; i < k; i++) by[i] = R(1) / total[i];
-        times(p + r * PANEL, gap, n, k, by);
-    }
+    real top[CHUNK], total[CHUNK];
+    for (intp r = 0; r < m; r += CHUNK)
+        softmax_chunk(z + r * PANEL, gap, n, m - r < CHUNK ? m - r : CHUNK, p + r * PANEL, NULL, top, total);
 }
 
 INLINE intp place_of(intp label, intp gap) { return (label / PANEL) * gap + label % PANEL; }
@@ -56,11 +63,9 @@ INLINE V target_part(const real *t, real even, real kept, intp live) {
 /* l = log sum exp(z) - sum s z,  dz = (softmax(z) - s) * scale; m <= CHUNK rows */
 APART void softmax_loss(const real *z, const real *t, const int32_t *label, intp gap, intp n, intp m, real *dz,
                         const real *scale, real *l, real smooth) {
-    real top[CHUNK], total[CHUNK], by[CHUNK];
+    real top[CHUNK], total[CHUNK];
     const real even = smooth / (real)n, kept = 1 - smooth;
-    exponentials(z, gap, n, m, dz, top, total);
-    for (intp r = 0; r < m; r++) by[r] = scale[r] / total[r];
-    times(dz, gap, n, m, by);
+    softmax_chunk(z, gap, n, m, dz, scale, top, total);
     INDEPENDENT for (intp r = 0; r < m; r++) l[r] = vm_log(total[r]);
     if (t || smooth != 0) for (intp r = 0; r < m; r++) {
         V sum = {0};
