@@ -29,7 +29,7 @@ SIDES = np.array([-1, 1])
 # (kind, order) -> how far noise of size s in F moves the last slope of two iterations: gain * s / step. The norm of the
 # formula's weights, e.g. sqrt(2) for (F(h/2) - F(-h/2)) / h. NOISE_SIGMAS of it are allowed for.
 NOISE_GAIN = {(CENTRAL, 2): 1.42, (CENTRAL, 4): 3.9, (ONE_SIDED, 2): 12.0}
-NOISE_SIGMAS = 5.0
+NOISE_SIGMAS = 6.0
 TRUST = (
     2.5  # the change from one step to half of it is half the error that a kink very near makes: it grows as 1 / step
 )
@@ -94,24 +94,25 @@ class Surface:
         """Set `noise`, the size of the rounding errors (or of any other noise) in F near theta.
 
         Nine values on a short ray; k-th differences of a smooth function die out as spacing^k, those of noise do not:
-        noise^2 = (k!)^2 / (2k)! * mean((Delta^k F)^2). The spacing is the smallest at which most neighbours differ. The
-        median over three rays and k = 3, 4, 5; at least half a unit in the last place of F(theta).
+        noise^2 = (k!)^2 / (2k)! * mean((Delta^k F)^2), the median over k = 4, 5, 6. A ray's spacing grows until most
+        neighbours differ. Three rays start with three spacings, and the quietest counts: the others may cross kinks.
+        At least half a unit in the last place of F(theta).
         """
-        found: list[float] = []
-        for _ in range(3):
+        found = []
+        for start in (-9, -7, -5):
             line = self.random(slice(None))
-            for spacing in 10.0 ** np.arange(-9, -1):
+            for spacing in 10.0 ** np.arange(start, -1):
                 values = np.array([self.at(line, spacing * k) for k in range(1, 10)])
                 if not np.isfinite(values).all():
                     break
                 if np.count_nonzero(np.diff(values)) >= 6:
-                    found += [
+                    size = [
                         math.sqrt(np.mean(np.diff(values, k) ** 2) * math.factorial(k) ** 2 / math.factorial(2 * k))
-                        for k in (3, 4, 5)
+                        for k in (4, 5, 6)
                     ]
+                    found.append(float(np.median(size)))
                     break
-        if found:
-            self.noise = max(self.noise, float(np.median(found)))
+        self.noise = max(self.noise, min(found, default=0.0))
 
 
 def finite_difference(

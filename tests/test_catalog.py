@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +105,11 @@ def test_rows_are_whole(table):
         if hasattr(row, "public"):
             assert hasattr(fg, row.public)
             assert row.source in getattr(fg, row.public).__doc__
+
+
+def test_the_readme_holds_the_catalogs_tables():
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, str(root / "tools" / "readme.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

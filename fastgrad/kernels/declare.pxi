@@ -81,7 +81,9 @@ cdef extern from * nogil:
     void softmax_rows(const real *z, intp gap, intp n, intp m, real *p)
     double fma_loop(intp rounds, real *sink)
     void parallel_run(Work work, void *context, int threads)
-    void barrier(int threads)
+    ctypedef struct Gate:
+        int arrived
+    void barrier(Gate *gate, int threads)
     int most_threads()
     float_mode flush_subnormals()
     void restore_subnormals(float_mode before)
@@ -148,6 +150,7 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real c[MOST]            # the optimizer's constants of this step
     double *dx_out          # (rows, I) where dX is asked for
     bint by_tile
+    Gate *gate              # where the threads wait for each other
     double next_look
     # results
     intp done               # steps done in this call

@@ -25,6 +25,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
     s.stretch = tidy((p.widest + 1) * PANEL * PANEL)
     for walk in range(2):
         at = 0
+        s.gate = <Gate *>cut(base, &at, 64)
         s.X = cut(base, &at, panels(p.layer.I) * H * PANEL)
         for l in range(p.L):
             q = s.layer + l

@@ -180,7 +180,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     cdef intp r0 = m * thread // threads, r1 = m * (thread + 1) // threads, l, n
     cdef Layer *q
     gather(s, start, r0, r1)
-    barrier(threads)
+    barrier(s.gate, threads)
     for l in range(s.L):
         q = s.layer + l
         if q.narrow:
@@ -188,16 +188,16 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         else:
             n = forward_tiles(q, m)
             forward(q, below(s, l), s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, 0)
-        barrier(threads)
+        barrier(s.gate, threads)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
     for l in range(s.L - 1, 0, -1):
-        barrier(threads)
+        barrier(s.gate, threads)
         q = s.layer + l
         n = panels(q.I)
         backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
     if s.dX != NULL:
-        barrier(threads)
+        barrier(s.gate, threads)
         n = panels(s.layer.I)
         backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
 
@@ -234,14 +234,14 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
         else:
             there_and_back(s, start, m * thread // threads, m * (thread + 1) // threads, total, T)
         if s.dX != NULL:
-            barrier(threads)
+            barrier(s.gate, threads)
             put_dx(s, start, m * thread // threads, m * (thread + 1) // threads)
         if thread == 0:
             if slices > 1:
                 look_around(s)
             if j == slices - 1:
                 prepare_step(s, s.lr[k - s.first])
-        barrier(threads)
+        barrier(s.gate, threads)
         loss += sum_values(s.row_loss, m)       # every thread sums it: cheaper than a barrier, and all decide alike
         if s.status != FINE or not (loss - loss == 0):
             if thread == 0:
@@ -249,7 +249,7 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
             return False
         for l in range(s.L):
             backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
-        barrier(threads)
+        barrier(s.gate, threads)
     if thread == 0:
         close_step(s, loss, total)
     return True

@@ -26,8 +26,6 @@ cdef class Trainer:
             self.s.hyper[k] = value
         if targets == "slopes":
             self.s.loss = NULL
-        # a thread with too few rows for a tile would leave registers empty
-        self.s.by_tile = threads > 1 and least(batch, SLICE) // threads < ROWS
 
     def __dealloc__(self):
         if self.ready:
@@ -44,8 +42,10 @@ cdef class Trainer:
         for k, scalar in enumerate(value[1]):
             self.s.carry[k] = scalar
 
-    def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None):
-        """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None).
+    def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
+            int threads=0):
+        """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
+        trainer has room for, or fewer.
 
         Gives (steps done, status, bad row, sum of losses, sum of weights, sum of gradient norms, last batch's loss).
         """
@@ -63,11 +63,15 @@ cdef class Trainer:
             s.rows = o.view.len // 4
         s.lr = <const double *>r.view.buf
         s.dx_out = <double *>d.view.buf if d is not None else NULL
+        if not 0 < threads < self.threads:
+            threads = self.threads
+        # a thread with too few rows for a tile would leave registers empty
+        s.by_tile = threads > 1 and least(self.batch, SLICE) // threads < ROWS
         s.first, s.last = first, last
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, 0
         s.loss_sum, s.weight_sum, s.norm_sum, s.batch_loss = 0, 0, 0, 0
         with nogil:
-            parallel_run(train_steps, s, self.threads)
+            parallel_run(train_steps, s, threads)
         pending()
         return s.done, s.status, s.bad, s.loss_sum, s.weight_sum, s.norm_sum, s.batch_loss
 

@@ -1,0 +1,57 @@
+"""Fill the tables of README.md from the catalog: `python tools/readme.py` writes them, with `--check` it only compares."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # the tables come from the checkout, built or not
+
+from fastgrad import catalog  # noqa: E402  (needs the path above)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def arguments(hyper: dict[str, object]) -> str:
+    """`lr=0.001, momentum=0.0`"""
+    return f"`{', '.join(f'{k}={v}' for k, v in hyper.items())}`" if hyper else ""
+
+
+def tables() -> dict[str, str]:
+    """The text between each pair of markers."""
+    activations = [[f"`{r.name}`", r.about, r.source] for r in catalog.ACTIVATIONS.values()]
+    losses = [
+        [f"`{r.name}`", f"`fg.{r.public}`", r.about, r.link_name, arguments(dict(r.hyper)), r.source]
+        for r in catalog.LOSSES.values()
+    ]
+    optimizers = [[f"`fg.{r.public}`", r.about, arguments(dict(r.hyper)), r.source] for r in catalog.OPTIMIZERS.values()]
+    return {
+        "activations": table(["activation", "what it does", "source"], activations),
+        "losses": table(["name", "class", "what it is", "link of `predict`", "arguments", "source"], losses),
+        "optimizers": table(["optimizer", "what it does", "arguments", "source"], optimizers),
+    }
+
+
+def filled(text: str) -> str:
+    """README's text with its tables up to date; ValueError where a marker is missing."""
+    for name, body in tables().items():
+        pattern = re.compile(rf"(<!-- catalog:{name} -->\n).*?(<!-- /catalog -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"README.md has no marker <!-- catalog:{name} -->")
+        text = pattern.sub(lambda m, body=body: f"{m[1]}{body}\n{m[2]}", text)
+    return text
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    before = path.read_text(encoding="utf-8")
+    after = filled(before)
+    if "--check" in sys.argv:
+        sys.exit("README.md's tables are not those of the catalog: run python tools/readme.py" if after != before else 0)
+    path.write_text(after, encoding="utf-8")
