@@ -28,7 +28,11 @@ MSVC = sys.platform == "win32" and "GCC" not in sys.version
 # no -ffast-math, no -freciprocal-math: NaN must be seen, and rounding must not depend on the surroundings
 FLAGS = ["/O2", "/fp:precise", "/std:c11"] if MSVC else [
     "-O3", "-g0", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-Wno-unused-function"]  # fmt: skip
-LEVELS = {"v2": ["-march=x86-64-v2"], "v3": ["-march=x86-64-v3"], "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"]}
+LEVELS = {
+    "v2": ["-march=x86-64-v2"],
+    "v3": ["-march=x86-64-v3"],
+    "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+}
 
 
 def compiles(flags, code="int main(void) { return 0; }"):
@@ -106,7 +110,9 @@ class Build(build_ext):
 def cythonized():
     from Cython.Build import cythonize
 
-    return cythonize(list(extensions()), nthreads=0 if os.name == "nt" else os.cpu_count() or 1, show_all_warnings=False)
+    return cythonize(
+        list(extensions()), nthreads=0 if os.name == "nt" else os.cpu_count() or 1, show_all_warnings=False
+    )
 
 
 setup(ext_modules=cythonized(), cmdclass={"build_ext": Build})

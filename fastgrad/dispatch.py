@@ -88,7 +88,10 @@ def _quota_files() -> tuple[Path, ...]:
     inside = Path(own.get("", "/"))
     for folder in (inside, *inside.parents):
         found.append(root / folder.relative_to("/") / "cpu.max")
-    found += [root / "cpu" / own.get("cpu,cpuacct", "/").lstrip("/") / "cpu.cfs_quota_us", root / "cpu" / "cpu.cfs_quota_us"]
+    found += [
+        root / "cpu" / own.get("cpu,cpuacct", "/").lstrip("/") / "cpu.cfs_quota_us",
+        root / "cpu" / "cpu.cfs_quota_us",
+    ]
     return tuple(p for p in dict.fromkeys(found) if p.exists())
 
 

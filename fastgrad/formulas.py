@@ -8,6 +8,8 @@ block) is refused.  Standard library only: the build imports it.
 from __future__ import annotations
 
 import ast
+import functools
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,7 +113,7 @@ def numpy_function(text: str, flags: Mapping[str, bool] | None = None) -> Callab
 
 def _evaluate(expression: ast.expr, space: dict[str, Any]) -> Any:
     # the expression was checked against the vocabulary when it was parsed, and comes from the catalog alone
-    return eval(compile(ast.Expression(expression), "<formula>", "eval"), {"__builtins__": {}}, space)  # noqa: S307
+    return eval(compile(ast.Expression(expression), "<formula>", "eval"), {"__builtins__": {}}, space)
 
 
 # ---- C -------------------------------------------------------------------------------------------------------------
@@ -201,26 +203,30 @@ def expand_hyper(row: Optimizer) -> dict[str, float]:
     return flat
 
 
+@functools.cache
+def _variants(update: str, flags: tuple[str, ...]) -> tuple[tuple[tuple[bool, ...], tuple[str, ...]], ...]:
+    """(flag values, update lines) of each variant.  Kept: parsing takes longer than training a small network."""
+    distinct: dict[tuple[str, ...], tuple[bool, ...]] = {}
+    for on in itertools.product((False, True), repeat=len(flags)):
+        lines = parse(update, dict(zip(flags, on, strict=True))).lines
+        distinct.setdefault(tuple(f"{n} = {ast.unparse(e)}" for n, e in lines), on)
+    return tuple((on, lines) for lines, on in distinct.items())
+
+
 def variants(row: Optimizer) -> list[dict[str, bool]]:
     """Every setting of the row's flags that differs in what it computes, all-off first."""
-    settings: list[dict[str, bool]] = [{}]
-    for flag in row.flags:
-        settings = [s | {flag: on} for s in settings for on in (False, True)]
-    distinct: dict[str, dict[str, bool]] = {}
-    for setting in settings:
-        text = repr([(n, ast.unparse(e)) for n, e in parse(row.update, setting).lines])
-        distinct.setdefault(text, setting)
-    return list(distinct.values())
+    return [dict(zip(row.flags, on, strict=True)) for on, _ in _variants(row.update, row.flags)]
+
+
+@functools.cache
+def _lines(update: str, flags: tuple[str, ...], on: tuple[bool, ...]) -> tuple[str, ...]:
+    return tuple(f"{n} = {ast.unparse(e)}" for n, e in parse(update, dict(zip(flags, on, strict=True))).lines)
 
 
 def variant_of(row: Optimizer, hyper: Mapping[str, object]) -> int:
     """Index into `variants(row)` of what these hyperparameters ask for (0 and False switch a flag off)."""
-    asked = {flag: bool(hyper[flag]) for flag in row.flags}
-    wanted = [ast.unparse(e) for _, e in parse(row.update, asked).lines]
-    for index, setting in enumerate(variants(row)):
-        if [ast.unparse(e) for _, e in parse(row.update, setting).lines] == wanted:
-            return index
-    raise AssertionError(f"{row.name} has no variant {asked}")
+    wanted = _lines(row.update, row.flags, tuple(bool(hyper[flag]) for flag in row.flags))
+    return [lines for _, lines in _variants(row.update, row.flags)].index(wanted)
 
 
 def slots_of(row: Optimizer, flags: Mapping[str, bool]) -> list[str]:
@@ -230,6 +236,6 @@ def slots_of(row: Optimizer, flags: Mapping[str, bool]) -> list[str]:
     >>> slots_of(OPTIMIZERS["sgd"], {"momentum": False, "nesterov": False})
     []
     """
-    formula = parse(row.update, flags)
-    used = formula.names | {name for name, _ in formula.lines}
+    lines = _lines(row.update, row.flags, tuple(flags[flag] for flag in row.flags))
+    used = set(re.findall(r"[a-z_]\w*", " ".join(lines)))
     return [slot for slot in row.slots if slot in used]

@@ -7,6 +7,7 @@ good one.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import numbers
 import sys
@@ -18,14 +19,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, schedules, train
+from . import arrays, schedules, scoring, train
 from .history import FitState, History
 from .network import Record
 from .optimizers import Optimizer, as_optimizer
+from .pace import Pace
 from .train import Batches, Run
 
 Array = npt.NDArray[Any]
-CHUNK_SECONDS = 0.05
 # a stream of random numbers is named by what it is for and the epoch; weights of layer k use stream k
 SHUFFLES, SPLITS = 1 << 40, 1 << 41
 # shuffling a mapped file by single rows would read a page for each; beyond this size whole blocks are shuffled
@@ -42,7 +43,7 @@ class Fit:
     batch: int
     optimizer: Optimizer
     schedule: Any
-    threads: int
+    pace: Pace
     shuffle: bool
     validation: Batches | None
     metrics: tuple[Any, ...]
@@ -51,7 +52,6 @@ class Fit:
     deadline: float | None
     rows: Array | None = None  # the rows trained on, where some are held out
     history: History = field(default_factory=History)
-    chunk: int = 1
     best: float = np.inf
     best_parameters: Array | None = None
     waited: int = 0
@@ -87,7 +87,7 @@ def prepare(
         if not callable(f):
             raise TypeError(f"callbacks must be functions of one argument, got {f!r}")
     metrics = several(metrics, "metrics", "names or functions")
-    _check_metrics(record, metrics)
+    scoring.check(record, metrics)
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     data = train.read_data(record, X, y, sample_weight)
@@ -98,7 +98,7 @@ def prepare(
     batch = min(count, count if batch_size is None else batch_size)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     return Fit(
-        record, data, epochs, batch, rule, plan, train.step_threads(record, batch, threads), bool(shuffle), held,
+        record, data, epochs, batch, rule, plan, Pace(train.step_threads(record, batch, threads), threads is not None), bool(shuffle), held,
         metrics, callbacks, early_stopping, deadline, rows,
     )  # fmt: skip
 
@@ -110,18 +110,6 @@ def several(value: Any, name: str, what: str) -> tuple[Any, ...]:
     if not isinstance(value, Iterable):
         raise TypeError(f"{name} must be {what}, one or a list of them, got {value!r}")
     return tuple(value)
-
-
-def _check_metrics(record: Record, metrics: tuple[Any, ...]) -> None:
-    """Names that are known, stand for themselves in the history, and suit the targets."""
-    names = [_metric_name(metric) for metric in metrics]
-    for k, (name, metric) in enumerate(zip(names, metrics, strict=True)):
-        if name in (*names[:k], "loss", "val_loss", "lr", "grad_norm", "seconds"):
-            raise ValueError(f"metrics: the history would have two entries {name!r}; rename the function")
-        if metric == "accuracy" and record.target in ("real", "count"):
-            raise ValueError(f"metrics: accuracy is for classes, but the loss is {record.loss.name}; use 'r2'")
-        if metric == "r2" and record.target in ("class", "sign"):
-            raise ValueError(f"metrics: r2 is for numbers, but the loss is {record.loss.name}; use 'accuracy'")
 
 
 def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches | None, Array | None]:
@@ -202,7 +190,8 @@ def _epochs(fit: Fit, state: Run, bar: Any) -> None:
         watched = logs.get("val_loss", logs["loss"])
         if isinstance(fit.schedule, schedules.Schedule):
             fit.schedule.observe(watched)
-        bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items() if k in ("loss", "val_loss")}, refresh=False)
+        if bar is not None:
+            bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items() if k in ("loss", "val_loss")}, refresh=False)
         told = FitState(fit.record, epoch, fit.epochs, fit.history, dict(logs))
         answers = [f(told) for f in fit.callbacks]
         stop = any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
@@ -244,26 +233,27 @@ def _order(fit: Fit) -> Array | None:
 
 def _one_epoch(fit: Fit, state: Run, epoch: int, bar: Any) -> dict[str, float] | None:
     order, step, rate = _order(fit), 0, np.zeros(1)
-    losses = weights = norms = 0.0
-    counted = 0
+    sums, counted = (0.0, 0.0, 0.0), 0
     while step < fit.steps and not (_late(fit) and (step or epoch)):
-        last = min(step + fit.chunk, fit.steps)
+        threads, count = fit.pace.next()
+        last = min(step + count, fit.steps)
         rate = schedules.rates(fit.schedule, fit.optimizer.lr, epoch, step, last, fit.steps, fit.epochs)
         began = time.perf_counter()
-        result = state.steps(fit.data, fit.batch, fit.threads, order, step, last, rate)
-        done, status, _, loss, weight, norm, _ = result
+        result = state.steps(fit.data, fit.batch, threads, order, step, last, rate, sums)
+        done, status = result[:2]
         if status == train.BAD_ROW:
             train.not_finite(fit.data.X, "X", fit.record.dtype)
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
             how = epoch, fit.history
             raise train.diverged(state, fit.data, fit.batch, order, step, done, status, *how)
-        losses, weights, norms, counted = losses + loss, weights + weight, norms + norm, counted + done
-        took = (time.perf_counter() - began) / (last - step)
-        fit.chunk = max(1, min(2 * fit.chunk, int(CHUNK_SECONDS / max(took, 1e-9))))
-        bar.update(last - step)
+        sums, counted = result[3:6], counted + done
+        fit.pace.took(threads, last - step, time.perf_counter() - began)
+        if bar is not None:
+            bar.update(last - step)
         step = last
     if step == 0:
         return None
+    losses, weights, norms = sums
     mean = losses / weights if weights else float("nan")
     return {"loss": mean, "lr": float(rate[-1]), "grad_norm": norms / counted if counted else float("nan")}
 
@@ -275,44 +265,18 @@ def _evaluate(fit: Fit, logs: dict[str, float]) -> None:
         logs["val_loss"] = train.loss(record, fit.validation, record.published, None)
     for metric in fit.metrics:
         rows = slice(None) if fit.rows is None else fit.rows
-        logs[_metric_name(metric)] = _score(record, metric, fit.data.X[rows], fit.data.y[rows])
+        logs[scoring.metric_name(metric)] = scoring.score(record, metric, fit.data.X[rows], fit.data.y[rows])
         if fit.validation is not None:
-            logs[f"val_{_metric_name(metric)}"] = _score(record, metric, fit.validation.X, fit.validation.y)
-
-
-def _metric_name(metric: Any) -> str:
-    if callable(metric):
-        return str(getattr(metric, "__name__", type(metric).__name__))
-    if metric not in ("accuracy", "r2"):
-        raise ValueError(f"unknown metric {metric!r}; known: accuracy, r2, or a function (y, predictions) -> number")
-    return str(metric)
-
-
-def _score(record: Record, metric: Any, X: Array, y: Array) -> float:
-    predicted = train.scores(record, X, True, None)
-    if record.target == "class":
-        predicted = predicted.argmax(1)
-        y = y if y.ndim == 1 else y.argmax(1)
-    elif record.outputs == 1:
-        predicted, y = predicted[:, 0], np.asarray(y).reshape(-1)
-    if callable(metric):
-        return float(metric(y, predicted))
-    if metric == "accuracy":
-        if record.target == "sign":
-            return float(np.mean((predicted > 0) == (y > 0)))
-        if record.target == "probability":
-            return float(np.mean((predicted > 0.5) == (y > 0.5)))
-        return float(np.mean(predicted == y))
-    truth = np.asarray(y, np.float64)
-    spread, error = ((truth - truth.mean(0)) ** 2).sum(0), ((truth - predicted) ** 2).sum(0)
-    # the mean over the outputs, as in scikit-learn, and its values where an output never changes
-    return float(np.mean(1 - np.where(spread > 0, error / np.where(spread > 0, spread, 1), error > 0)))
+            logs[f"val_{scoring.metric_name(metric)}"] = scoring.score(
+                record, metric, fit.validation.X, fit.validation.y
+            )
 
 
 def _bar(fit: Fit, progress: bool | None) -> Any:
     """A progress bar over the steps: where asked for, or where a person looks on for more than half a second."""
+    if not (progress is True or (progress is None and sys.stderr is not None and sys.stderr.isatty())):
+        return contextlib.nullcontext()
     from tqdm import tqdm
 
-    shown = progress is True or (progress is None and sys.stderr is not None and sys.stderr.isatty())
     delay = 0.0 if progress else 0.5
-    return tqdm(total=fit.epochs * fit.steps, unit="step", disable=not shown, delay=delay, leave=False, desc="fit")
+    return tqdm(total=fit.epochs * fit.steps, unit="step", delay=delay, leave=False, desc="fit")

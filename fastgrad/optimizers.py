@@ -115,7 +115,9 @@ class OptimizerState:
         self.shapes = [a.shape for a in arrays]
         first = np.array(optimizer.first_slots(), self.dtype)
         # an optimizer without slots gets one of no use, so that nothing below has to ask
-        self._slots = [np.repeat(first[:, None], a.size, axis=1) if len(first) else np.zeros((1, 0), self.dtype) for a in arrays]
+        self._slots = [
+            np.repeat(first[:, None], a.size, axis=1) if len(first) else np.zeros((1, 0), self.dtype) for a in arrays
+        ]
         self.large = max(a.size for a in arrays) >= ONE_THREAD
         self._rule = dispatch.kernels(self.dtype).Stepper(
             optimizer.row.name, optimizer.variant, optimizer.numbers, optimizer.carry

@@ -95,11 +95,11 @@ class Surface:
 
         Nine values on a short ray; k-th differences of a smooth function die out as spacing^k, those of noise do not:
         noise^2 = (k!)^2 / (2k)! * mean((Delta^k F)^2), the median over k = 4, 5, 6. A ray's spacing grows until most
-        neighbours differ. Three rays start with three spacings, and the quietest counts: the others may cross kinks.
-        At least half a unit in the last place of F(theta).
+        neighbours differ. Of five rays with several spacings to start with, the second quietest counts: others may
+        cross kinks. At least half a unit in the last place of F(theta).
         """
         found = []
-        for start in (-9, -7, -5):
+        for start in (-9, -9, -7, -7, -5):
             line = self.random(slice(None))
             for spacing in 10.0 ** np.arange(start, -1):
                 values = np.array([self.at(line, spacing * k) for k in range(1, 10)])
@@ -112,7 +112,10 @@ class Surface:
                     ]
                     found.append(float(np.median(size)))
                     break
-        self.noise = max(self.noise, min(found, default=0.0))
+            else:  # F moves in few steps, if at all: they are its resolution
+                steps = np.abs(np.diff(values))
+                found += [float(steps[steps > 0].min())] if steps.any() else []
+        self.noise = max(self.noise, sorted(found)[1] if len(found) > 1 else 0.0)
 
 
 def finite_difference(

@@ -188,7 +188,7 @@ class Run:
         self.ahead = False
         self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
-        self._shape: tuple[int, str, int] = (0, "", 0)
+        self._shape: tuple[int, str] = (0, "")
 
     def catch_up(self) -> None:
         """Start from the published parameters, unless those are this run's own."""
@@ -197,21 +197,23 @@ class Run:
             self.origin = self.record.published
 
     def steps(
-        self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
-    ) -> Any:
-        """Steps first..last of an epoch; gives what `Trainer.run` gives."""
-        if (batch, data.kind, threads) != self._shape:
+        self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array,
+        sums: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> Any:  # fmt: skip
+        """Steps first..last of an epoch, whose earlier steps gave `sums`; gives what `Trainer.run` gives."""
+        if (batch, data.kind) != self._shape or threads > self._trainer.threads:
             o = self.optimizer
             self._trainer = self.record.kernels.Trainer(
                 self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads
             )
-            self._shape = batch, data.kind, threads
+            self._shape = batch, data.kind
         self._trainer.progress = self.progress
         self.ahead = True
         try:
             return self._trainer.run(
-                self.params, self.slots, data.X, data.y, data.weight, order, first, last, lr, data.on_disk
-            )
+                self.params, self.slots, data.X, data.y, data.weight, order, first, last, lr, data.on_disk,
+                threads=threads, sums=sums,
+            )  # fmt: skip
         finally:
             self.progress = self._trainer.progress
 

@@ -104,7 +104,9 @@ def oracle_of(net: Any, hyper: dict[str, float] | None = None) -> Oracle:
     return Oracle(W, b, net.activations, net.loss_name, hyper or {})
 
 
-def optimizer_steps(row: catalog.Optimizer, hyper: dict[str, float], params: list[np.ndarray], gradients: Any, steps: int) -> None:
+def optimizer_steps(
+    row: catalog.Optimizer, hyper: dict[str, float], params: list[np.ndarray], gradients: Any, steps: int
+) -> None:
     """Run an optimizer of the catalog over `params` in place, through its formulas in NumPy; gradients(k) gives step k's."""
     flags = {flag: bool(hyper[flag]) for flag in row.flags}
     slots = [{s: np.full_like(p, hyper.get(start, 0.0)) for s, start in row.slots.items()} for p in params]

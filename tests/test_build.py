@@ -101,7 +101,9 @@ def test_a_compiler_without_vectors_gets_one_lane(tmp_path):
     if compiler is None:
         pytest.skip("no C compiler on PATH")
     (tmp_path / "blocks.h").write_text(generated())
-    (tmp_path / "probe.c").write_text('#define FASTGRAD_ONE_LANE\n#include "blocks.h"\n#include "gather.h"\n#include "random.h"\n')
+    (tmp_path / "probe.c").write_text(
+        '#define FASTGRAD_ONE_LANE\n#include "blocks.h"\n#include "gather.h"\n#include "random.h"\n'
+    )
     for bits in (32, 64):
         flags = [f"-DREAL_BITS={bits}", "-I", str(tmp_path), "-I", str(ROOT / "fastgrad" / "kernels"), "-fsyntax-only"]
         done = run([compiler, *flags, str(tmp_path / "probe.c")], tmp_path)

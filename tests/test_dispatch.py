@@ -41,9 +41,7 @@ def test_the_instruction_set_can_be_chosen(level):
 
 
 def test_an_instruction_set_that_is_not_there_is_an_error():
-    out = run(
-        "try:\n    train()\nexcept ValueError as error:\n    print(error)\n", FASTGRAD_ISA="avx99"
-    )
+    out = run("try:\n    train()\nexcept ValueError as error:\n    print(error)\n", FASTGRAD_ISA="avx99")
     assert "FASTGRAD_ISA='avx99'" in out
     assert "base" in out
 

@@ -28,7 +28,9 @@ class Bench:
         names = (activation,) * (len(sizes) - 2) + ("identity",)
         self.program = build.Program(sizes, names, loss, tuple(hyper))
         self.params = aligned(self.program.size, self.dtype)
-        W = [(rng.uniform(-1, 1, (i, o)) / np.sqrt(i)).astype(self.dtype) for i, o in zip(sizes, sizes[1:], strict=False)]
+        W = [
+            (rng.uniform(-1, 1, (i, o)) / np.sqrt(i)).astype(self.dtype) for i, o in zip(sizes, sizes[1:], strict=False)
+        ]
         b = [rng.uniform(-0.1, 0.1, o).astype(self.dtype) for o in sizes[1:]]
         for k, (w, c) in enumerate(zip(W, b, strict=True)):
             self.program.pack(self.params, k, w, c)

@@ -26,7 +26,7 @@ README = Path(__file__).parents[1] / "README.md"
 # The house, from the foundation up: module (or subpackage) -> the modules it may import. "__init__": the public names,
 # `import fastgrad`; it loads the library lazily, so only what stands above the library may use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "history"}
-TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "loop"}
+TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "pace", "loop"}
 CHECKING = {"slopes", "subjects", "verdicts", "reports", "check"}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
@@ -40,11 +40,13 @@ LAYERS: dict[str, set[str]] = {
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
     "network": {"catalog", "arrays", "losses", "dispatch"},
     "train": {"arrays", "dispatch", "network", "optimizers", "history"},
-    "loop": {"arrays", "schedules", "train", "history", "network", "optimizers"},
+    "scoring": {"train", "network"},
+    "pace": set(),
+    "loop": {"arrays", "schedules", "train", "history", "network", "optimizers", "scoring", "pace"},
     "slopes": FOUNDATION,
     "subjects": FOUNDATION | {"slopes"},
-    "verdicts": FOUNDATION | {"slopes", "subjects", "reports"},
-    "reports": FOUNDATION | {"slopes", "subjects"},
+    "verdicts": FOUNDATION | {"slopes", "subjects"},
+    "reports": FOUNDATION | {"slopes", "subjects", "verdicts"},
     "check": TRAINING | CHECKING - {"check"},
     "model": TRAINING | CHECKING,
     "__init__": TRAINING | CHECKING | {"model"},

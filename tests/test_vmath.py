@@ -75,4 +75,6 @@ def test_largest_arguments_of_exp(build):
     dtype = np.dtype(f"float{build.constants()['bits']}")
     top = np.log(np.finfo(dtype).max.astype(np.longdouble)).astype(dtype)
     x = np.nextafter(top, dtype.type(0))
-    np.testing.assert_allclose(call(build, "exp", np.array([x])), np.exp(x.astype(np.longdouble)).astype(dtype), rtol=1e-4)
+    np.testing.assert_allclose(
+        call(build, "exp", np.array([x])), np.exp(x.astype(np.longdouble)).astype(dtype), rtol=1e-4
+    )

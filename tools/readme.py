@@ -30,7 +30,9 @@ def tables() -> dict[str, str]:
         [f"`{r.name}`", f"`fg.{r.public}`", r.about, r.link_name, arguments(dict(r.hyper)), r.source]
         for r in catalog.LOSSES.values()
     ]
-    optimizers = [[f"`fg.{r.public}`", r.about, arguments(dict(r.hyper)), r.source] for r in catalog.OPTIMIZERS.values()]
+    optimizers = [
+        [f"`fg.{r.public}`", r.about, arguments(dict(r.hyper)), r.source] for r in catalog.OPTIMIZERS.values()
+    ]
     return {
         "activations": table(["activation", "what it does", "source"], activations),
         "losses": table(["name", "class", "what it is", "link of `predict`", "arguments", "source"], losses),
@@ -53,5 +55,7 @@ if __name__ == "__main__":
     before = path.read_text(encoding="utf-8")
     after = filled(before)
     if "--check" in sys.argv:
-        sys.exit("README.md's tables are not those of the catalog: run python tools/readme.py" if after != before else 0)
+        sys.exit(
+            "README.md's tables are not those of the catalog: run python tools/readme.py" if after != before else 0
+        )
     path.write_text(after, encoding="utf-8")

@@ -151,6 +151,7 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     double *dx_out          # (rows, I) where dX is asked for
     bint by_tile
     Gate *gate              # where the threads wait for each other
+    bint lengthy               # a slice takes so long that signals are looked at between its layers
     double next_look
     # results
     intp done               # steps done in this call

@@ -131,7 +131,9 @@ def _optimizer(row: Optimizer) -> tuple[str, list[str]]:
     return code, records
 
 
-def _prepare(name: str, row: Optimizer, hyper: list[str], lines: Iterable[tuple[str, ast.expr]], constants: list[str]) -> str:
+def _prepare(
+    name: str, row: Optimizer, hyper: list[str], lines: Iterable[tuple[str, ast.expr]], constants: list[str]
+) -> str:
     text = f"static void {name}_prepare(const double *h, double s_lr, double s_t, double *carry, double *c) {{\n"
     text += "    (void)h; (void)s_lr; (void)s_t; (void)carry; (void)c;\n"
     text += "".join(f"    const double s_{n} = h[{k}]; (void)s_{n};\n" for k, n in enumerate(hyper))

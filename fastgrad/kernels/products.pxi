@@ -30,7 +30,9 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
     """
     cdef real tile[TILE]
     cdef intp mr = even(r1 - r0), n = ceil_div(r1 - r0, mr), t, p, r, m, at, j
-    cdef intp ahead = (r1 - r0) * user_stride // (64 // sizeof(real) * (last - first)) + 1
+    cdef intp ahead = 0
+    if q.I <= user_stride <= 2 * q.I:       # rows side by side, or nearly; the stride of a single row may be anything
+        ahead = (r1 - r0) * user_stride // (64 // <intp>sizeof(real) * (last - first)) + 1
     cdef real *z
     for t in range(first, last):
         p = t // n
@@ -40,7 +42,7 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         z = q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
         if user_stride:
             for j in range(ahead):
-                prefetch_far(X + r1 * user_stride + (t * ahead + j) * (64 // sizeof(real)))
+                prefetch_far(X + r1 * user_stride + (t * ahead + j) * (64 // <intp>sizeof(real)))
             user_rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * user_stride, user_stride, q.I,
                                   q.W + p * q.I * PANEL, z)
         else:

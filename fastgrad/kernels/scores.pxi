@@ -42,7 +42,7 @@ cdef void block_of_rows(Plan *s, intp start, intp m) noexcept nogil:
             if not finite_run(X + r * stride, q.I):
                 s.status = BAD_ROW
     else:
-        gather(s, start, 0, m)
+        gather(s, start, 0, m, 1)
     for l in range(s.L):
         q = s.layer + l
         if q.narrow:

@@ -8,8 +8,9 @@ cdef inline const real *below(const Plan *s, intp l) noexcept nogil:
     return s.layer[l - 1].A if l else s.X
 
 # ---- batch ---------------------------------------------------------------------------------------------------------
-cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
-    """Rows start + r0 .. start + r1 of the epoch's order into X, T and, with sample weights, `scale` (still undivided).
+cdef void gather(Plan *s, intp start, intp r0, intp r1, double total) noexcept nogil:
+    """Rows start + r0 .. start + r1 of the epoch's order into X, T and, with sample weights, each row's share of the batch's
+    weight into `scale` (divided in double: a weight may be small beside what float32 can hold).
 
     A shuffled row comes from far: its first lines are asked for some rows ahead (the processor fetches the rest of a long
     row by itself), and its target with them.
@@ -38,7 +39,7 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
             else:
                 gather_row(&s.t, at, s.T + r * PANEL, s.H * PANEL, 0)
         if s.weight != NULL:
-            s.scale[r] = <real>s.weight[at]
+            s.scale[r] = <real>(s.weight[at] / total)
 
 cdef double batch_weight(const Plan *s, intp start, intp rows) noexcept nogil:
     cdef double total = 0
@@ -109,20 +110,22 @@ cdef void loss_whole_rows(Plan *s, Layer *q, intp start, intp r0, intp r1, real 
         k += m
 
 cdef void loss_rows(Plan *s, intp start, intp r0, intp r1, double total) noexcept nogil:
-    """row_loss (times the row's weight) and dZ of the last layer, rows r0..r1; `total` is the batch's weight."""
+    """row_loss and dZ of the last layer, rows r0..r1; `total` is the batch's weight.  With sample weights a row's loss is
+    already its share of the batch's mean; without, `mean_loss` divides."""
     cdef Layer *q = s.layer + (s.L - 1)
     cdef intp p, gap = s.H * PANEL
+    cdef double one = 1 / total if s.weight == NULL else 1
     if s.loss == NULL:          # the targets are dL/dscores
         for p in range(panels(q.O)):
             memcpy(q.dZ + p * gap + r0 * stride_of(q), s.T + p * gap + r0 * stride_of(q),
                    (r1 - r0) * stride_of(q) * sizeof(real))
         memset(s.row_loss + r0, 0, (r1 - r0) * sizeof(real))
     elif s.loss.rows != NULL and not q.narrow:
-        loss_whole_rows(s, q, start, r0, r1, <real>(1 / total))
+        loss_whole_rows(s, q, start, r0, r1, <real>one)
     elif q.narrow:
-        loss_narrow(s, q, r0, r1, <real>(1 / total))
+        loss_narrow(s, q, r0, r1, <real>one)
     else:
-        loss_blocks(s, q, r0, r1, <real>(1 / (total * q.O)))
+        loss_blocks(s, q, r0, r1, <real>(one / q.O))
 
 cdef void output_slope(Plan *s, intp r0, intp r1) noexcept nogil:
     """An activation on the last layer: dZ times its slope."""
@@ -154,11 +157,11 @@ cdef void grad_padded(const Layer *q, intp r0, intp r1) noexcept nogil:
         k += m
 
 # ---- a slice of a batch --------------------------------------------------------------------------------------------
-cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, real *T) noexcept nogil:
+cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, real *T, bint look) noexcept nogil:
     """By rows: everything up to the gradients, for rows r0..r1 of the slice, without waiting for anyone."""
     cdef Layer *q
     cdef intp l
-    gather(s, start, r0, r1)
+    gather(s, start, r0, r1, total)
     if r0 == r1:
         return
     for l in range(s.L):
@@ -167,11 +170,15 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
             forward(q, below(s, l), s.H, 0, forward_tiles(q, r1 - r0), r0, r1, 0)
+        if look:
+            look_around(s)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
     for l in range(s.L - 1, 0, -1):
         q = s.layer + l
         backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, 0, panels(q.I), r0, r1, T)
+        if look:
+            look_around(s)
     if s.dX != NULL:
         backward_input(s.layer, NULL, s.dX, s.H, 0, panels(s.layer.I), r0, r1, T)
 
@@ -179,7 +186,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     """By tiles: every phase is shared out, and ends in a barrier."""
     cdef intp r0 = m * thread // threads, r1 = m * (thread + 1) // threads, l, n
     cdef Layer *q
-    gather(s, start, r0, r1)
+    gather(s, start, r0, r1, total)
     barrier(s.gate, threads)
     for l in range(s.L):
         q = s.layer + l
@@ -202,7 +209,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
 
 cdef void look_around(Plan *s) noexcept nogil:
-    """Between the slices of a long step: has the user asked to stop?  Python's error, if any, is raised by the caller."""
+    """Between the slices, or layers, of a long step: has the user asked to stop?  Python's error, if any, is raised by the caller."""
     cdef double now = seconds_now()
     cdef int stop = 0
     if now >= s.next_look:
@@ -232,12 +239,12 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
         if s.by_tile:
             there_and_back_by_tile(s, start, m, total, T, thread, threads)
         else:
-            there_and_back(s, start, m * thread // threads, m * (thread + 1) // threads, total, T)
+            there_and_back(s, start, m * thread // threads, m * (thread + 1) // threads, total, T, s.lengthy and thread == 0)
         if s.dX != NULL:
             barrier(s.gate, threads)
             put_dx(s, start, m * thread // threads, m * (thread + 1) // threads)
         if thread == 0:
-            if slices > 1:
+            if slices > 1 or s.lengthy:
                 look_around(s)
             if j == slices - 1:
                 prepare_step(s, s.lr[k - s.first])
@@ -245,7 +252,7 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
         loss += sum_values(s.row_loss, m)       # every thread sums it: cheaper than a barrier, and all decide alike
         if s.status != FINE or not (loss - loss == 0):
             if thread == 0:
-                stopped(s, loss / total)
+                stopped(s, mean_loss(s, loss, total))
             return False
         for l in range(s.L):
             backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
@@ -262,6 +269,9 @@ cdef void prepare_step(Plan *s, double lr) noexcept nogil:
     for i in range(s.optimizer.constants):
         s.c[i] = <real>exact[i]
 
+cdef inline double mean_loss(const Plan *s, double loss, double total) noexcept nogil:
+    return loss / total if s.weight == NULL else loss
+
 cdef void stopped(Plan *s, double loss) noexcept nogil:
     s.batch_loss = loss
     if s.status == FINE:
@@ -275,8 +285,8 @@ cdef void close_step(Plan *s, double loss, double total) noexcept nogil:
         squares += s.squares[i]
     s.taken += 1
     s.done += 1
-    s.batch_loss = loss / total
-    s.loss_sum += loss
+    s.batch_loss = mean_loss(s, loss, total)
+    s.loss_sum += s.batch_loss * total
     s.weight_sum += total
     s.norm_sum += sqrt(squares)
     if not (squares - squares == 0):

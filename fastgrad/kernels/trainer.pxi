@@ -26,6 +26,7 @@ cdef class Trainer:
             self.s.hyper[k] = value
         if targets == "slopes":
             self.s.loss = NULL
+        self.s.lengthy = 6.0 * least(batch, SLICE) * program.size > 2e9         # flops: tens of milliseconds
 
     def __dealloc__(self):
         if self.ready:
@@ -43,9 +44,10 @@ cdef class Trainer:
             self.s.carry[k] = scalar
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
-            int threads=0):
+            int threads=0, tuple sums=(0.0, 0.0, 0.0)):
         """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
-        trainer has room for, or fewer.
+        trainer has room for, or fewer.  `sums` are those of the epoch's steps before: added to one by one, so that the
+        result does not depend on how an epoch was cut into calls.
 
         Gives (steps done, status, bad row, sum of losses, sum of weights, sum of gradient norms, last batch's loss).
         """
@@ -69,7 +71,8 @@ cdef class Trainer:
         s.by_tile = threads > 1 and least(self.batch, SLICE) // threads < ROWS
         s.first, s.last = first, last
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, 0
-        s.loss_sum, s.weight_sum, s.norm_sum, s.batch_loss = 0, 0, 0, 0
+        s.loss_sum, s.weight_sum, s.norm_sum = sums
+        s.batch_loss = 0
         with nogil:
             parallel_run(train_steps, s, threads)
         pending()
