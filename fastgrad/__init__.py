@@ -21,8 +21,8 @@ _PLACES = {
     **{row.public: "losses" for row in catalog.LOSSES.values()},
     **{row.public: "optimizers" for row in catalog.OPTIMIZERS.values()},
     **dict.fromkeys(
-        ("Constant", "StepDecay", "ExponentialDecay", "Polynomial", "InverseScaling", "Cosine", "WarmRestarts", "OneCycle",
-         "ReduceOnPlateau"), "schedules"),
+        ("Constant", "StepDecay", "ExponentialDecay", "Polynomial", "InverseScaling", "Cosine", "WarmRestarts",
+         "OneCycle", "ReduceOnPlateau"), "schedules"),
 }  # fmt: skip
 
 __all__ = [*_PLACES, "__version__"]

@@ -79,19 +79,14 @@ def kernels(dtype: npt.DTypeLike, level: str | None = None) -> Any:
 @functools.cache
 def _quota_files() -> tuple[Path, ...]:
     """Files that hold this process's processor quota (cgroup 2, then 1), as far as there are any."""
-    found = []
     try:
         own = {l.split(":", 2)[1]: l.split(":", 2)[2] for l in Path("/proc/self/cgroup").read_text().splitlines()}
     except (OSError, IndexError):
         own = {}
-    root = Path("/sys/fs/cgroup")
-    inside = Path(own.get("", "/"))
-    for folder in (inside, *inside.parents):
-        found.append(root / folder.relative_to("/") / "cpu.max")
-    found += [
-        root / "cpu" / own.get("cpu,cpuacct", "/").lstrip("/") / "cpu.cfs_quota_us",
-        root / "cpu" / "cpu.cfs_quota_us",
-    ]
+    root, inside = Path("/sys/fs/cgroup"), Path(own.get("", "/"))
+    found = [root / folder.relative_to("/") / "cpu.max" for folder in (inside, *inside.parents)]
+    first = own.get("cpu,cpuacct", "/").lstrip("/")
+    found += [root / "cpu" / folder / "cpu.cfs_quota_us" for folder in (first, "")]
     return tuple(p for p in dict.fromkeys(found) if p.exists())
 
 
@@ -119,7 +114,7 @@ def available_threads() -> int:
     if _after_fork:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(kernels(np.float32).max_threads(), cores, _quota(int(time.monotonic())))))
+    return max(1, math.ceil(min(int(kernels(np.float32).max_threads()), cores, _quota(int(time.monotonic())))))
 
 
 def choose_threads(asked: int | None, flops: float) -> int:

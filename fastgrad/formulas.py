@@ -13,7 +13,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from .catalog import VOCABULARY, Optimizer
 
@@ -81,7 +81,7 @@ def _check(expression: ast.expr, text: str) -> None:
             raise SyntaxError(f"{ast.unparse(node)!r} is not in the language of formulas: {text!r}")
 
 
-def _calls(node: ast.AST, name: str) -> bool:
+def _calls(node: ast.AST, name: str) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
 
 

@@ -97,9 +97,10 @@ def prepare(
     count = data.rows if rows is None else len(rows)
     batch = min(count, count if batch_size is None else batch_size)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    pace = Pace(train.step_threads(record, batch, threads), fixed=threads is not None)
     return Fit(
-        record, data, epochs, batch, rule, plan, Pace(train.step_threads(record, batch, threads), threads is not None), bool(shuffle), held,
-        metrics, callbacks, early_stopping, deadline, rows,
+        record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
+        deadline, rows,
     )  # fmt: skip
 
 

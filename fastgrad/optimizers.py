@@ -136,9 +136,13 @@ class OptimizerState:
         """The work of `Optimizer.update`."""
         if optimizer is not self.optimizer and optimizer != self.optimizer:
             raise ValueError(f"the state belongs to {self.optimizer!r}, not to {optimizer!r}")
-        alone = type(params) is np.ndarray and type(grads) is np.ndarray
-        if alone and params.dtype is self.dtype is grads.dtype and self.shapes == [params.shape] == [grads.shape]:
-            ws, gs = [params], [grads]  # the usual case, where looking closer would take longer than the step
+        if (
+            isinstance(params, np.ndarray) and isinstance(grads, np.ndarray)
+            and params.dtype is self.dtype is grads.dtype and self.shapes == [params.shape] == [grads.shape]
+        ):  # fmt: skip
+            # the usual case, where looking closer would take longer than the step
+            ws: list[npt.NDArray[Any]] = [params]
+            gs: list[npt.NDArray[Any]] = [grads]
             if not (params.flags.c_contiguous and params.flags.writeable and grads.flags.c_contiguous):
                 self._check(ws, gs)
         else:

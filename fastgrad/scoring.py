@@ -26,6 +26,7 @@ def check(record: Record, metrics: tuple[Any, ...]) -> None:
 
 
 def metric_name(metric: Any) -> str:
+    """The name under which a metric stands in the history; ValueError for an unknown one."""
     if callable(metric):
         return str(getattr(metric, "__name__", type(metric).__name__))
     if metric not in ("accuracy", "r2"):
@@ -34,6 +35,7 @@ def metric_name(metric: Any) -> str:
 
 
 def score(record: Record, metric: Any, X: Array, y: Array) -> float:
+    """A metric of the published parameters on X and y."""
     predicted = train.scores(record, X, True, None)
     if record.target == "class":
         predicted = predicted.argmax(1)

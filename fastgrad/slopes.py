@@ -96,7 +96,7 @@ class Surface:
         Nine values on a short ray; k-th differences of a smooth function die out as spacing^k, those of noise do not:
         noise^2 = (k!)^2 / (2k)! * mean((Delta^k F)^2), the median over k = 4, 5, 6. A ray's spacing grows until most
         neighbours differ. Of five rays with several spacings to start with, the second quietest counts: others may
-        cross kinks. At least half a unit in the last place of F(theta).
+        cross kinks. At least half a unit in the last place of F(theta), and the rounding of F to its quantum (0.3 of it).
         """
         found = []
         for start in (-9, -9, -7, -7, -5):
@@ -112,10 +112,16 @@ class Surface:
                     ]
                     found.append(float(np.median(size)))
                     break
-            else:  # F moves in few steps, if at all: they are its resolution
-                steps = np.abs(np.diff(values))
-                found += [float(steps[steps > 0].min())] if steps.any() else []
-        self.noise = max(self.noise, sorted(found)[1] if len(found) > 1 else 0.0)
+        self.noise = max(self.noise, sorted(found)[1] if len(found) > 1 else 0.0, 0.3 * self.quantum())
+
+    def quantum(self) -> float:
+        """The least change of F: its values may be multiples of more than their last place, as log(1 + 1e-6) is."""
+        line = self.random(slice(None))
+        for spacing in 10.0 ** np.arange(-15, -1):
+            changes = np.abs(np.diff([self.at(line, spacing * k) for k in range(9)]))
+            if changes.any():
+                return float(changes[changes > 0].min())
+        return 0.0
 
 
 def finite_difference(

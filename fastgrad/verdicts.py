@@ -38,8 +38,8 @@ from fastgrad.slopes import (
 LADDER = ((1e-4, 2), (1e-6, 2), (1e-3, 4), (1e-8, 2), (1e-10, 2), (1e-2, 4), (1e-1, 4))
 SIDE_STEPS = 10.0 ** -np.arange(1.0, 10.0)  # one-sided slopes are taken at all of these
 NEIGHBOURS = 8  # random points near by, ...
-NEAR = 1e-5  # ... at this distance from the point, whose slopes are taken ...
-NEAR_STEP = 1e-8  # ... over this step: hardly one meets a kink within it
+NEAR = 1e-4  # ... at this distance from the point, whose slopes are taken ...
+NEAR_STEP = 1e-7  # ... over this step: hardly one meets a kink within it
 PROBE_STEP = 1e-6
 PROBED = 256  # so few lines are looked at for kinks even where the claim agrees with the central slope
 UNRESOLVED = 1e-3  # a slope known to no better than this fraction is no basis for a judgement
@@ -171,7 +171,8 @@ def compare_sides(
             result.verdict[k], result.error[k] = "noise", 0.0
             continue
         jump = high - low > 4 * unsure
-        if not jump and not near and result.spread[k] <= unsure:  # smooth: the central slope knows better
+        agree = abs(result.numeric[k] - (low + high) / 2) <= result.spread[k] + unsure
+        if not jump and not near and agree and result.spread[k] <= unsure:  # smooth: the central slope knows better
             low = high = float(result.numeric[k])
             unsure = float(result.spread[k])
         decide(surface, lines[k], k, (low, high, unsure), jump, result, rules)
@@ -211,15 +212,13 @@ def excuse_kinks(
         if not right.any():
             return
     for i in np.flatnonzero(right).tolist():
-        values = np.sort(claimed[:, i][np.isfinite(claimed[:, i])])
+        values, k = np.sort(claimed[:, i][np.isfinite(claimed[:, i])]), doubtful[i]
         if len(values) < NEIGHBOURS // 2:
             continue
-        steps = np.diff(values) > 100 * NEAR * (
-            size[i] + np.abs(values).max()
-        )  # kinks, not the curvature of a smooth F
-        width = 2 * (values[-1] - values[0]) if np.count_nonzero(steps) > 1 else 0.0
-        if steps.any() and values[0] - width <= given[i] <= values[-1] + width:
-            k = doubtful[i]
+        bend = 10 * NEAR * (size[i] + np.abs(values).max())  # how far curvature alone may take the slope near by
+        width = values[-1] - values[0]
+        margin = bend + (2 * width if np.count_nonzero(np.diff(values) > bend) > 1 else 0.0)
+        if (width > bend or result.jump[k]) and values[0] - margin <= given[i] <= values[-1] + margin:
             result.verdict[k], result.error[k], result.jump[k] = "kink", 0.0, True
             result.numeric[k] = (values[0] + values[-1]) / 2
 

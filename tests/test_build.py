@@ -13,12 +13,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+QUARTIC = """Loss("quartic", "Quartic", "d = (p - t) * (p - t); k * d * d", "d = p - t; 4 * k * d * d * d", "p", "real",
+         "x", "x", hyper={"k": 0.25}),
+    """
+SIGNED = """Optimizer("signed", "Signed", {"lr": 1e-2, "decay": 0.5}, "m = decay * m + g; w = w - rate * sign(m)",
+              "x", "x", slots={"m": "0"}, per_step="rate = lr / sqrt(t)"),
+    """
+SQUARE_PLUS = """Activation("square_plus", "0.5 * (z + sqrt(z * z + 4))", "a / (2 * a - z)", "x", "x"),
+    """
 ROWS = {
-    'Activation("identity"': 'Activation("square_plus", "0.5 * (z + sqrt(z * z + 4))", "a / (2 * a - z)", "x", "x"),\n    ',
-    'Loss(\n        "mse"': 'Loss("quartic", "Quartic", "d = (p - t) * (p - t); k * d * d", "d = p - t; 4 * k * d * d * d", "p", "real", "x",\n'
-    '         "x", hyper={"k": 0.25}),\n    ',
-    'Optimizer(\n        "sgd"': 'Optimizer("signed", "Signed", {"lr": 1e-2, "decay": 0.5}, "m = decay * m + g\\nw = w - rate * sign(m)",\n'
-    '              "x", "x", slots={"m": "0"}, per_step="rate = lr / sqrt(t)"),\n    ',
+    'Activation("identity"': SQUARE_PLUS,
+    'Loss(\n        "mse"': QUARTIC,
+    'Optimizer(\n        "sgd"': SIGNED,
 }
 
 TRAIN = """
@@ -125,11 +131,12 @@ def test_every_block_function_is_vector_code(tmp_path, march):
         name = line.split("(")[0].split()[-1] if line.startswith("static void") else name
         if "INDEPENDENT for" in line:
             loops[number] = name
+    includes = ["-I", str(tmp_path), "-I", str(ROOT / "fastgrad" / "kernels")]
     for bits in (32, 64):
         # identical functions (sigmoid and its link) would be compiled once: -fno-ipa-icf keeps them apart
         done = run(
             [compiler, f"-march={march}", "-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-fno-ipa-icf",
-             "-mprefer-vector-width=512", f"-DREAL_BITS={bits}", "-I", str(tmp_path), "-I", str(ROOT / "fastgrad" / "kernels"),
+             "-mprefer-vector-width=512", f"-DREAL_BITS={bits}", *includes,
              "-fopt-info-vec", "-c", "probe.c", "-o", "probe.o"],
             tmp_path,
         )  # fmt: skip

@@ -6,6 +6,8 @@ the chain of layers and the polynomials of the activations.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from oracle import Oracle, edge_shapes, optimizer_steps, targets_for
@@ -28,9 +30,7 @@ class Bench:
         names = (activation,) * (len(sizes) - 2) + ("identity",)
         self.program = build.Program(sizes, names, loss, tuple(hyper))
         self.params = aligned(self.program.size, self.dtype)
-        W = [
-            (rng.uniform(-1, 1, (i, o)) / np.sqrt(i)).astype(self.dtype) for i, o in zip(sizes, sizes[1:], strict=False)
-        ]
+        W = [(rng.uniform(-1, 1, (i, o)) / np.sqrt(i)).astype(self.dtype) for i, o in itertools.pairwise(sizes)]
         b = [rng.uniform(-0.1, 0.1, o).astype(self.dtype) for o in sizes[1:]]
         for k, (w, c) in enumerate(zip(W, b, strict=True)):
             self.program.pack(self.params, k, w, c)
@@ -49,7 +49,7 @@ class Bench:
         kind = "labels" if t.ndim == 1 else "values"
         trainer = self.build.Trainer(self.program, len(X), "store", 0, (), kind, threads, dX is not None)
         store = aligned(self.program.size, self.dtype, 1)
-        done, status, _, total, _, norm, loss = trainer.run(
+        done, status, _, _total, _, norm, loss = trainer.run(
             self.params, store, X, t, weight, None, 0, 1, np.zeros(1), False, dX
         )
         assert (done, status) == (1, 0)
@@ -149,7 +149,7 @@ def test_every_optimizer_variant_follows_its_formulas(name, dtype, rng):
         slots = np.zeros((max(1, len(slots_of(row, flags))), 83), dtype)
         for k in range(60):
             stepper.advance(0.01, k + 1, [w], [grads[k]], [slots], 1)
-        optimizer_steps(row, hyper, exact, lambda k: [grads[k].astype(float)], 60)
+        optimizer_steps(row, hyper, exact, lambda k, grads=grads: [grads[k].astype(float)], 60)
         error = np.linalg.norm(w - exact[0]) / np.linalg.norm(exact[0])
         assert error < (2e-6 if dtype == np.float32 else 1e-12), (name, flags, error)
 
@@ -193,7 +193,7 @@ def test_a_row_does_not_know_its_company(build, rng):
                 part = np.empty((rows.stop - rows.start, sizes[-1]), bench.dtype)
                 bench.program.scores(bench.params, X[rows], part, True, 1, False)
                 assert part.tobytes() == whole[rows].tobytes()
-        Z, A = bench.oracle.forward(X)
+        _Z, A = bench.oracle.forward(X)
         shifted = A[-1] - A[-1].max(1, keepdims=True)
         want = np.exp(shifted) / np.exp(shifted).sum(1, keepdims=True) if sizes[-1] > 1 else 1 / (1 + np.exp(-A[-1]))
         np.testing.assert_allclose(whole, want, rtol=0, atol=40 * max(sizes) * np.finfo(bench.dtype).eps)
@@ -204,7 +204,7 @@ def test_slopes_for_the_inputs(build, rng):
     bench = Bench(build, sizes, "mse", rng=rng)
     X = rng.uniform(-1, 1, (600, 11)).astype(bench.dtype)
     t = rng.normal(size=(600, 3)).astype(bench.dtype)
-    Z, A = bench.oracle.forward(X)
+    _Z, A = bench.oracle.forward(X)
     d = 2 * (A[-1] - t) / t.size
     want = ((d @ bench.oracle.W[1].T) * (1 - A[1] ** 2)) @ bench.oracle.W[0].T
     for threads in (1, 2, 3):

@@ -21,7 +21,8 @@ cdef Buffer flat(array, intp itemsize, intp least_count, bint writable=False):
     """Contiguous memory of at least so many items; None gives no buffer."""
     cdef Buffer b = Buffer(array, PyBUF_C_CONTIGUOUS | (PyBUF_WRITABLE if writable else 0))
     if b.view.itemsize != itemsize or b.view.len < itemsize * least_count:
-        raise ValueError(f"a buffer of {b.view.len} bytes, items of {b.view.itemsize}, where {least_count} items of {itemsize} are needed")
+        raise ValueError(
+            f"a buffer of {b.view.len} bytes, items of {b.view.itemsize}, where {least_count} items of {itemsize} are needed")
     return b
 
 cdef dict TYPES = {"e": F2, "f": F4, "d": F8, "?": U1, "b": I1, "B": U1}

@@ -25,7 +25,8 @@ def random_words(uint64 seed, uint64 stream, uint64 first, out):
 def activation(str name, z, a, g):
     """a = f(z); g *= f'(z): one builtin over contiguous reals."""
     cdef const Activation *row = find_activation(name.encode())
-    cdef Buffer Z = flat(z, sizeof(real), 0), A = flat(a, sizeof(real), 0, True), G = flat(g, sizeof(real), 0, True)
+    cdef Buffer Z = flat(z, sizeof(real), 0)
+    cdef Buffer A = flat(a, sizeof(real), 0, True), G = flat(g, sizeof(real), 0, True)
     cdef intp n = Z.view.len // sizeof(real)
     if row.apply == NULL:
         memcpy(A.view.buf, Z.view.buf, Z.view.len)
@@ -77,5 +78,5 @@ def processor_levels():
 
 def constants():
     """Numbers of this build."""
-    return {"lanes": <int>LANES, "panel": <int>PANEL, "rows": <int>ROWS, "bits": <int>REAL_BITS, "vector_bytes": <int>VECTOR_BYTES,
-            "openmp": <int>OPENMP_VERSION, "slice": <int>SLICE}
+    return {"lanes": <int>LANES, "panel": <int>PANEL, "rows": <int>ROWS, "bits": <int>REAL_BITS,
+            "vector_bytes": <int>VECTOR_BYTES, "openmp": <int>OPENMP_VERSION, "slice": <int>SLICE}

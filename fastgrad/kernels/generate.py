@@ -45,7 +45,7 @@ def _derivative(row: Activation) -> str:
     """`g *= derivative(z, a)` over a block.  Where a piece of it is 1, g is left alone."""
     formula = parse(row.derivative)
     block = Block(frozenset(), {n: f"v_{n}" for n in (*formula.names, *(n for n, _ in formula.lines))})
-    loads = {n: f"{n}[i]" for n in ("z", "a") if n in formula.names}
+    loads: dict[str, str] = {n: f"{n}[i]" for n in ("z", "a") if n in formula.names}
     assert formula.value is not None
     body = _loop(block, formula.lines, loads, [f"g[i] *= {block.emit(formula.value)};"])
     return _function(f"static void {row.name}_grad(readonly_ z, readonly_ a, only g, intp n)", 0, body)
@@ -82,13 +82,13 @@ def _loss_parts(row: Loss) -> tuple[Block, str]:
     value, slope = parse(row.value), parse(row.derivative)
     assert value.value is not None and slope.value is not None
     lines = [*value.lines, ("value", value.value), *slope.lines, ("slope", slope.value)]
-    names = {n for _, e in lines for n in ast_names(e)} | {n for n, _ in lines}
+    names = {n for _, e in lines for n in _names(e)} | {n for n, _ in lines}
     block = Block(frozenset(row.hyper), {n: f"v_{n}" for n in names})
     body = _loop(block, lines, {"p": "p[i]", "t": "t[i]"}, ["l[i] = v_value;", "dp[i] = v_slope;"])
     return block, body
 
 
-def ast_names(expression: ast.expr) -> set[str]:
+def _names(expression: ast.expr) -> set[str]:
     return {n.id for n in ast.walk(expression) if isinstance(n, ast.Name)}
 
 

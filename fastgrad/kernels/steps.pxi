@@ -209,7 +209,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
 
 cdef void look_around(Plan *s) noexcept nogil:
-    """Between the slices, or layers, of a long step: has the user asked to stop?  Python's error, if any, is raised by the caller."""
+    """Between the slices, or layers, of a long step: has the user asked to stop?  The caller raises Python's error."""
     cdef double now = seconds_now()
     cdef int stop = 0
     if now >= s.next_look:

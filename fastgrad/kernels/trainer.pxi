@@ -93,7 +93,8 @@ cdef struct Sweep:
 
 cdef void sweep(void *context, int thread, int threads) noexcept nogil:
     cdef Sweep *s = <Sweep *>context
-    cdef intp lines = ceil_div(s.n, 64), a = lines * thread // threads * 64, b = least(lines * (thread + 1) // threads * 64, s.n)
+    cdef intp lines = ceil_div(s.n, 64), a = lines * thread // threads * 64
+    cdef intp b = least(lines * (thread + 1) // threads * 64, s.n)
     cdef float_mode before = flush_subnormals()
     if b > a:
         s.step(s.w + a, s.g + a, s.slots + a, s.stride, b - a, s.c)
@@ -139,6 +140,7 @@ cdef class Stepper:
         for item in held:
             w = <Buffer>item[0]
             job.n = job.stride = w.view.len // sizeof(real)
-            job.w, job.g, job.slots = <real *>w.view.buf, <real *>(<Buffer>item[1]).view.buf, <real *>(<Buffer>item[2]).view.buf
+            job.w, job.g = <real *>w.view.buf, <real *>(<Buffer>item[1]).view.buf
+            job.slots = <real *>(<Buffer>item[2]).view.buf
             with nogil:
                 parallel_run(sweep, &job, threads if job.n >= 65536 else 1)
