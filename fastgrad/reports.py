@@ -16,12 +16,23 @@ from fastgrad.verdicts import BAD, Rules, Slopes
 
 
 class GradientCheckError(AssertionError):
-    """A gradient check failed; the text is the report."""
+    """A gradient check failed; the text is the report.
+
+    >>> import fastgrad as fg
+    >>> fg.check_gradients(abs, 2.0, gradient=lambda x: -1.0).raise_if_failed()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    fastgrad.reports.GradientCheckError: ...
+    """
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a gradient: its place, what was claimed, what was measured, the relative error between them."""
+    """One entry of a gradient: its place, what was claimed, what was measured, the relative error between them.
+
+    parameter: the name, such as "layers.0.weight", or "x" for a function. index: of the entry in it, () for a number and
+    for a random direction. error: beyond that of `numeric` itself.
+    """
 
     parameter: str
     index: tuple[int, ...]
@@ -45,6 +56,11 @@ class GradientReport:
     entry. kinks, noise, wrong: lists of Entry; numeric is the middle of the one-sided slopes at a kink. checked of size
     entries were compared one by one, and lines random directions. rows: one per parameter, for the table.
     evaluations: of the function. notes: what else there is to say.
+
+    >>> import fastgrad as fg
+    >>> report = fg.check_gradients(lambda x: x**2, 3.0, gradient=lambda x: 2.1 * x)
+    >>> report.verdict, report.worst.given, round(report.worst.numeric, 6)
+    ('wrong', 6.3, 6.0)
     """
 
     verdict: str

@@ -138,8 +138,10 @@ def flat(net: Any, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray[Any,
 
 def rounded(array: Any, dtype: np.dtype[Any]) -> Any:
     """Floating numbers in the network's precision; integers, class labels and None as they are."""
-    values = None if array is None or hasattr(array, "tocsr") else np.asarray(array)
-    return array if values is None or values.dtype.kind != "f" else values.astype(dtype)
+    if array is None:
+        return None
+    values = np.asarray(array)
+    return values.astype(dtype) if values.dtype.kind == "f" else values
 
 
 def row_gradients(double: Any, theta: Floats, X: Any, y: Any) -> Floats:
