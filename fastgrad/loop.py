@@ -27,6 +27,7 @@ from .pace import Pace
 from .train import Batches, Run
 
 Array = npt.NDArray[Any]
+HEAVY_FLOPS = 5e8  # a few milliseconds
 # a stream of random numbers is named by what it is for and the epoch; weights of layer k use stream k
 SHUFFLES, SPLITS = 1 << 40, 1 << 41
 # shuffling a mapped file by single rows would read a page for each; beyond this size whole blocks are shuffled
@@ -97,7 +98,9 @@ def prepare(
     count = data.rows if rows is None else len(rows)
     batch = min(count, count if batch_size is None else batch_size)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    pace = Pace(train.step_threads(record, batch, threads), fixed=threads is not None)
+    # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
+    heavy = batch * record.flops_step > HEAVY_FLOPS
+    pace = Pace(train.step_threads(record, batch, threads), fixed=threads is not None or heavy)
     return Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
         deadline, rows,

@@ -8,8 +8,11 @@ falls back to one thread instead of losing to it.
 from __future__ import annotations
 
 CHUNK_SECONDS = 0.05  # between two looks at signals, deadline and progress
-TRIAL_SECONDS = 0.004
-RETRY_SECONDS = 1.0
+CALL_SECONDS = 0.004  # of a call in a trial
+# threads that have slept may share a core until the system moves one, which takes it some milliseconds (seen: 5 ms a step
+# for the first few steps, 0.3 ms afterwards), so their trial lasts longer
+TRIAL_SECONDS, TRIAL_SECONDS_THREADS = 0.004, 0.03
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.3, 5.0  # the time between retries doubles as long as they change nothing
 
 
 class Pace:
@@ -26,32 +29,43 @@ class Pace:
     def __init__(self, most: int, fixed: bool) -> None:
         self._options = (most,) if fixed or most == 1 else (most, 1)
         self._per_step: dict[int, float] = {}
-        self._spent = dict.fromkeys(self._options, 0.0)
-        self._started: set[int] = set()
+        self._left = {option: TRIAL_SECONDS if option == 1 else TRIAL_SECONDS_THREADS for option in self._options}
+        self._trial = dict(self._left)
         self._steps = 1
-        self._since_retry = 0.0
+        self._chosen = most
+        self._retry, self._since_retry = FIRST_RETRY_SECONDS, 0.0
 
     def next(self) -> tuple[int, int]:
         """(threads, steps)."""
         for option in self._options:
-            if self._spent[option] < TRIAL_SECONDS:
-                known = self._per_step.get(option)
-                return option, 1 if known is None else max(1, min(self._steps, int(TRIAL_SECONDS / known)))
-        best = min(self._options, key=self._per_step.__getitem__)
-        if self._since_retry > RETRY_SECONDS:
-            self._since_retry = 0.0
-            best = next((o for o in self._options if o != best), best)
-            return best, max(1, int(TRIAL_SECONDS / self._per_step[best]))
-        return best, max(1, min(self._steps, int(CHUNK_SECONDS / self._per_step[best])))
+            if self._left[option] > 0:
+                seconds = CHUNK_SECONDS if len(self._options) == 1 else CALL_SECONDS
+                return option, self._steps_for(option, seconds)
+        return self._chosen, self._steps_for(self._chosen, CHUNK_SECONDS)
+
+    def _steps_for(self, option: int, seconds: float) -> int:
+        known = self._per_step.get(option)
+        return 1 if known is None else max(1, min(self._steps, int(seconds / known)))
 
     def took(self, threads: int, steps: int, seconds: float) -> None:
-        """Learn from a call.  The first one on so many threads is not counted: it woke them."""
-        self._steps = 2 * steps if steps >= self._steps else self._steps
-        if threads not in self._started:
-            self._started.add(threads)
-            self._spent[threads] += min(seconds, TRIAL_SECONDS / 2)
-            return
+        """Learn from a call.  A trial counts by its fastest call."""
+        self._steps = max(self._steps, 2 * steps)
         each = max(seconds / steps, 1e-9)
-        self._per_step[threads] = (self._per_step.get(threads, each) + each) / 2
-        self._spent[threads] += seconds
-        self._since_retry += seconds if len(self._options) > 1 else 0.0
+        old = self._per_step.get(threads, each)
+        on_trial = self._left[threads] > 0
+        self._per_step[threads] = min(old, each) if on_trial else (old + each) / 2
+        self._left[threads] -= seconds
+        if len(self._options) > 1 and max(self._left.values()) <= 0:
+            self._choose(on_trial, seconds)
+
+    def _choose(self, trial_over: bool, seconds: float) -> None:
+        best = min(self._options, key=self._per_step.__getitem__)
+        if trial_over:
+            self._retry = min(2 * self._retry, LAST_RETRY_SECONDS) if best == self._chosen else FIRST_RETRY_SECONDS
+            self._since_retry = 0.0
+        self._chosen = best
+        self._since_retry += seconds
+        if self._since_retry > self._retry:
+            other = next(option for option in self._options if option != best)
+            self._left[other] = self._trial[other]
+            del self._per_step[other]
