@@ -59,7 +59,7 @@ class GradientReport:
 
     >>> import fastgrad as fg
     >>> report = fg.check_gradients(lambda x: x**2, 3.0, gradient=lambda x: 2.1 * x)
-    >>> report.verdict, report.worst.given, round(report.worst.numeric, 6)
+    >>> report.verdict, round(report.worst.given, 6), round(report.worst.numeric, 6)
     ('wrong', 6.3, 6.0)
     """
 
