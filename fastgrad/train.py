@@ -126,11 +126,10 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     matrix, single = arrays.as_row_or_matrix(X, "X", record.sizes[0])
     rows = len(matrix)
     out = np.empty((rows, record.outputs), record.dtype)
-    if rows:
-        count = choose_threads(threads, rows * record.flops_forward)
-        # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
-        if record.program.scores(current(record), matrix, out, link, count, True) is None:
-            not_finite(matrix, "X", record.dtype)
+    count = choose_threads(threads, rows * record.flops_forward)
+    # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
+    if record.program.scores(current(record), matrix, out, link, count, True) is None:
+        not_finite(matrix, "X", record.dtype)
     return out[0] if single else out
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import fastgrad as fg
 from fastgrad import catalog
 from fastgrad.formulas import numpy_function
 
@@ -124,3 +125,13 @@ def optimizer_steps(
                 p[...] = space["w"]
                 for name in s:
                     s[name][...] = space[name]
+
+
+def network(dtype="float64", **more):
+    """A small classifier for tests of what surrounds the training."""
+    return fg.Network([4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": dtype, "seed": 1, **more})
+
+
+def bits(net):
+    """The parameters, to be compared bit for bit."""
+    return net.parameters.tobytes()

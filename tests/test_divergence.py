@@ -10,6 +10,7 @@ import re
 
 import numpy as np
 import pytest
+from oracle import bits, network
 
 import fastgrad as fg
 
@@ -17,14 +18,6 @@ import fastgrad as fg
 @pytest.fixture
 def data(rng):
     return rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
-
-
-def network(dtype="float64", **more):
-    return fg.Network([4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": dtype, "seed": 1, **more})
-
-
-def bits(net):
-    return net.parameters.tobytes()
 
 
 def linear(lr, epochs, **more):

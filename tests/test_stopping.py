@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracle import bits, network
 
 import fastgrad as fg
 from fastgrad import train
@@ -24,14 +25,6 @@ from fastgrad import train
 @pytest.fixture
 def data(rng):
     return rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
-
-
-def network(dtype="float64", **more):
-    return fg.Network([4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": dtype, "seed": 1, **more})
-
-
-def bits(net):
-    return net.parameters.tobytes()
 
 
 # ---- callbacks ------------------------------------------------------------------------------------------------------
