@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 import pytest
-from oracle import optimizer_steps, oracle_of, targets_for
+from oracle import bits, network, optimizer_steps, oracle_of, targets_for
 
 import fastgrad as fg
 from fastgrad import catalog, loop
@@ -25,14 +25,6 @@ FAR = -1e6  # a target so far below that the slope of the mean absolute error is
 @pytest.fixture
 def data(rng):
     return rng.normal(size=(37, 4)), rng.integers(0, 3, 37)
-
-
-def network(dtype="float64", **more):
-    return fg.Network([4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": dtype, "seed": 1, **more})
-
-
-def bits(net):
-    return net.parameters.tobytes()
 
 
 def visits(rows, **fit):
@@ -72,6 +64,19 @@ def test_history_draws_itself(data):
 
 
 # ---- steps ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [name for name, row in catalog.LOSSES.items() if row.kind != "class"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_row_a_step_takes_the_same_steps_on_one_thread_as_on_two(loss, weighted, rng):
+    X, y = rng.normal(size=(50, 40)), targets_for(loss, 50, 1, rng)
+    weight = rng.integers(0, 3, 50).astype(float) if weighted else None
+    found = []
+    for threads in (1, 2):  # one thread goes a way of its own where a step is one dot product
+        net = fg.Network([40, 1], loss=loss, seed=0)
+        history = net.fit(X, y, epochs=3, batch_size=1, sample_weight=weight, threads=threads)
+        found.append((bits(net), history["loss"], history["grad_norm"]))
+    assert found[0] == found[1] and len(set(found[0][1])) == 3
 
 
 @pytest.mark.parametrize("weighted", [False, True])

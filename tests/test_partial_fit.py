@@ -10,6 +10,7 @@ import re
 
 import numpy as np
 import pytest
+from oracle import bits, network
 
 import fastgrad as fg
 from fastgrad import catalog
@@ -24,14 +25,6 @@ SETTINGS = [getattr(fg, row.public)() for row in catalog.OPTIMIZERS.values()] + 
 @pytest.fixture
 def data(rng):
     return rng.normal(size=(48, 4)), rng.integers(0, 3, 48)
-
-
-def network(dtype="float64", **more):
-    return fg.Network([4, 6, 3], **{"activation": "tanh", "loss": "cross_entropy", "dtype": dtype, "seed": 1, **more})
-
-
-def bits(net):
-    return net.parameters.tobytes()
 
 
 @pytest.mark.parametrize("optimizer", SETTINGS, ids=repr)

@@ -50,8 +50,9 @@ cdef extern from "gather.h" nogil:
     ctypedef struct Source:
         const char *data
         const char *end
-        intp rows, columns, row_stride, column_stride
+        intp rows, columns, row_stride, column_stride, lines
         int type, swapped
+    void ask_for_row(const Source *x, const Source *t, const int32 *label, const int32 *index, intp rows, intp k)
     int gather_row(const Source *s, intp row, real *out, intp gap, int finite)
     intp direct_stride(const Source *s)
     int finite_run(const real *a, intp n)
@@ -91,7 +92,6 @@ cdef extern from * nogil:
     void release(void *p)
     double seconds_now()
     int processor_level()
-    void prefetch "PREFETCH" (const void *p)
     void prefetch_far "PREFETCH_FAR" (const void *p)
 
 cdef extern from "Python.h":
@@ -134,6 +134,7 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real *squares           # (2 * tiles,) sums of squares of gradient tiles, bias tiles behind
     void *arena
     Source x, t
+    intp ahead              # rows that lie between the one that is gathered and the one that is asked for
     const int32 *label
     const double *weight    # (rows,) sample weights; NULL: all 1
     const int32 *index      # order of the rows; NULL: as they lie

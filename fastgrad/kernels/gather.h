@@ -10,6 +10,7 @@ typedef struct {
     const char *data, *end; /* end: behind the last value that may be read; data itself where rows run backwards */
     intp rows, columns, row_stride, column_stride; /* strides in bytes, of any sign */
     int type, swapped;
+    intp lines; /* cache lines of a row that are worth asking for: it is read by whole vectors */
 } Source;
 
 /* IEEE half to single by bits: portable, and rare enough to be slow */
@@ -117,6 +118,18 @@ INLINE real gather_value(const Source *s, intp row) {
     real value;
     memcpy(&value, from, sizeof value);
     return value;
+}
+/* A shuffled row comes from far: have the first lines of the k-th row of the order fetched (the processor fetches the rest of
+   a long row by itself), and its target with them.  Always inlined: a function that only fetches ahead has no effect that
+   the compiler knows of, and a call of it would be dropped */
+INLINE void ask_for_row(const Source *x, const Source *t, const int32_t *label, const int32_t *index, intp rows, intp k) {
+    if (k >= rows) return;
+    const intp at = index ? index[k] : k;
+    const char *row = x->data + at * x->row_stride;
+    PREFETCH(row), PREFETCH(row + 64), PREFETCH(row + 128);
+    for (intp j = 3; j < x->lines; j++) PREFETCH(row + j * 64);
+    if (label) PREFETCH(label + at);
+    else PREFETCH(t->data + at * t->row_stride);
 }
 /* distance of the rows in values where they can be read as they are; 0 where they must be gathered first */
 INLINE intp direct_stride(const Source *s) {

@@ -3,6 +3,7 @@
 include "declare.pxi"
 include "products.pxi"
 include "steps.pxi"
+include "online.pxi"
 include "scores.pxi"
 include "buffers.pxi"
 include "program.pxi"

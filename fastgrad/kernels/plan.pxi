@@ -60,7 +60,7 @@ cdef bint labels(Program p, Buffer t) noexcept:
 
 cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint check) except -1:
     """Point the plan at this call's arrays.  Targets: int32 labels (contiguous vector), or anything else as numbers."""
-    cdef intp l
+    cdef intp l, bytes_
     s.params = <real *>P.view.buf
     for l in range(s.L):
         s.layer[l].W = s.params + s.layer[l].at_W
@@ -69,6 +69,8 @@ cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint c
     if s.x.columns != s.layer.I:
         raise ValueError(f"{s.x.columns} columns where {s.layer.I} are needed")
     s.rows, s.check_x, s.label = s.x.rows, check, NULL
+    bytes_ = panels(s.x.columns) * PANEL * sizeof(real)
+    s.x.lines, s.ahead = least(8, 1 + bytes_ // 64), least(16, 2 + 4096 // bytes_)
     if t is not None:
         source(t, &s.t)
         if s.t.rows != s.x.rows:

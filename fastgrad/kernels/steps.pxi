@@ -10,26 +10,12 @@ cdef inline const real *below(const Plan *s, intp l) noexcept nogil:
 # ---- batch ---------------------------------------------------------------------------------------------------------
 cdef void gather(Plan *s, intp start, intp r0, intp r1, double total) noexcept nogil:
     """Rows start + r0 .. start + r1 of the epoch's order into X, T and, with sample weights, each row's share of the batch's
-    weight into `scale` (divided in double: a weight may be small beside what float32 can hold).
-
-    A shuffled row comes from far: its first lines are asked for some rows ahead (the processor fetches the rest of a long
-    row by itself), and its target with them.
-    """
+    weight into `scale` (divided in double: a weight may be small beside what float32 can hold)."""
     cdef const Layer *top = s.layer + (s.L - 1)
-    cdef intp r, at, j, next_, bytes_ = panels(s.x.columns) * PANEL * sizeof(real)     # a row is read by whole vectors
-    cdef intp lines = least(8, 1 + bytes_ // 64), ahead = least(16, 2 + 4096 // bytes_)
-    cdef const char *later
+    cdef intp r, at
     for r in range(r0, r1):
         at = s.index[start + r] if s.index != NULL else start + r
-        if start + r + ahead < s.rows:
-            next_ = s.index[start + r + ahead] if s.index != NULL else start + r + ahead
-            later = s.x.data + next_ * s.x.row_stride
-            for j in range(lines):
-                prefetch(later + j * 64)
-            if s.label != NULL:
-                prefetch(s.label + next_)
-            else:
-                prefetch(s.t.data + next_ * s.t.row_stride)
+        ask_for_row(&s.x, &s.t, s.label, s.index, s.rows, start + r + s.ahead)
         if not gather_row(&s.x, at, s.X + r * PANEL, s.H * PANEL, s.check_x):
             s.bad = at              # any of them serves: the caller looks for the first itself
             s.status = BAD_ROW
@@ -296,7 +282,8 @@ cdef void train_steps(void *context, int thread, int threads) noexcept nogil:
     cdef Plan *s = <Plan *>context
     cdef float_mode before = flush_subnormals()
     cdef intp k
+    cdef bint single_rows = row_by_row(s, threads)
     for k in range(s.first, s.last):
-        if not one_step(s, k, thread, threads):
+        if not (one_row_step(s, k) if single_rows else one_step(s, k, thread, threads)):
             break
     restore_subnormals(before)
