@@ -4,7 +4,7 @@
 cdef inline bint row_by_row(const Plan *s, int threads) noexcept nogil:
     cdef const Layer *q = s.layer
     return (s.batch == 1 and s.L == 1 and threads == 1 and q.narrow and q.apply == NULL and q.grad == NULL
-            and s.loss != NULL and s.loss.block != NULL and s.dX == NULL)
+            and s.loss != NULL and s.loss.block != NULL and s.dX == NULL and (panels(q.I) + 1) * PANEL <= s.stretch)
 
 cdef bint one_row_step(Plan *s, intp k) noexcept nogil:
     """`one_step` of such a network: the same values from the same functions, without the turns that other shapes need."""
@@ -13,7 +13,7 @@ cdef bint one_row_step(Plan *s, intp k) noexcept nogil:
     cdef real t[LANES]
     cdef real dz[LANES]
     cdef real loss[LANES]
-    cdef real g[PANEL]
+    cdef real *g = s.scratch
     cdef intp j, n = panels(q.I), at = s.index[k] if s.index != NULL else k
     cdef double total = s.weight[at] if s.weight != NULL else 1
     if total == 0:
@@ -30,10 +30,9 @@ cdef bint one_row_step(Plan *s, intp k) noexcept nogil:
         return False
     prepare_step(s, s.lr[k - s.first])
     for j in range(n):
-        s.squares[q.first_tile + j] = weighted_rows(NULL, dz, s.X + j * s.H * PANEL, 1, g)
-        finish(s, q.at_W + j * PANEL, g, PANEL)
-    single(dz[0], g)
+        s.squares[q.first_tile + j] = weighted_rows(NULL, dz, s.X + j * s.H * PANEL, 1, g + j * PANEL)
+    single(dz[0], g + n * PANEL)            # the bias lies behind the weights: one turn of the optimizer for both
     s.squares[s.tiles + q.first_tile] = dz[0] * dz[0]
-    finish(s, q.at_b, g, LANES)
+    finish(s, q.at_W, g, n * PANEL + LANES)
     close_step(s, loss[0], total)
     return True
