@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from fastgrad import timing
-from fastgrad.benchmarks import processors
-from fastgrad.workloads import Task
+from fastgrad.bench import timing
+from fastgrad.bench.runs import processors
+from fastgrad.bench.workloads import Task
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import fastgrad as fg
-from fastgrad.workloads import Case, Task, rows_to_predict
+from fastgrad.bench.workloads import Case, Task, rows_to_predict
 
 
 @pytest.mark.parametrize("text", ["64-128-10:1", "64-128-10:100000", "784-256-128-10:100000"])

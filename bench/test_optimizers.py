@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import fastgrad as fg
+from fastgrad.bench.workloads import Task, optimizer_data
 from fastgrad.catalog import OPTIMIZERS
-from fastgrad.workloads import Task, optimizer_data
 
 
 @pytest.mark.parametrize("size", [10_000, 10_000_000])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fastgrad.worker import trainer
-from fastgrad.workloads import ODD, OWN, Case, Task
+from fastgrad.bench.worker import trainer
+from fastgrad.bench.workloads import ODD, OWN, Case, Task
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.reports import Findings, GradientCheckError, GradientReport, conclude, unusable
-from fastgrad.slopes import Floats, Line
-from fastgrad.subjects import Block, Subject, from_function, from_network, is_network
-from fastgrad.verdicts import BAD, Rules, Slopes, judge
+from fastgrad.checking.reports import Findings, GradientCheckError, GradientReport, conclude, unusable
+from fastgrad.checking.slopes import Floats, Line
+from fastgrad.checking.subjects import Block, Subject, from_function, from_network, is_network
+from fastgrad.checking.verdicts import BAD, Rules, Slopes, judge
 
 __all__ = ["GradientCheckError", "GradientReport", "check_gradients"]
 

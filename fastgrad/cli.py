@@ -55,7 +55,7 @@ def layer_sizes(text: str) -> tuple[int, ...]:
 
 def cases(text: str) -> str:
     """An argparse type: what `workloads.find_cases` understands, unread as yet, since it also wants the seed."""
-    from .workloads import find_cases
+    from .bench.workloads import find_cases
 
     try:
         find_cases(text)
@@ -66,7 +66,7 @@ def cases(text: str) -> str:
 
 def contenders(text: str) -> tuple[str, ...]:
     """An argparse type: names of peers, or "none"."""
-    from .suites import PEERS
+    from .bench.suites import PEERS
 
     names = () if text == "none" else tuple(text.split(","))
     for name in names:
@@ -110,7 +110,7 @@ def check(arguments: argparse.Namespace) -> int:
     """Compare the gradients of activations x losses with finite differences, and say where they differ."""
     import fastgrad as fg
 
-    from .benchmarks import table
+    from .bench.runs import table
 
     activations = list(ACTIVATIONS) if arguments.activation == "all" else [arguments.activation]
     losses = list(LOSSES) if arguments.loss == "all" else [arguments.loss]
@@ -171,7 +171,7 @@ def info(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure, print a table, write all figures where --json says."""
-    from . import suites, workloads
+    from .bench import suites, workloads
 
     options = suites.Options(
         cases=workloads.find_cases(arguments.cases, arguments.seed), threads=arguments.threads,
@@ -238,7 +238,7 @@ def parser() -> argparse.ArgumentParser:
     made = command(info, "version, instruction set, threads, optional parts")
     made.add_argument("--json", action="store_true", help="for programs")
 
-    from .suites import SUITES
+    from .bench.suites import SUITES
 
     made = command(bench, "measure speed: alone, beside other libraries, on whole tasks")
     made.add_argument(

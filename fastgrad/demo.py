@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import timing
-from .workloads import Case
+from .bench import timing
+from .bench.workloads import Case
 
 SIZES, BATCH, TEST_ROWS = (64, 256, 128, 10), 32, 360
 Say = Callable[[str], None]

@@ -23,11 +23,14 @@ import fastgrad
 PACKAGE = Path(fastgrad.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
 
-# The house, from the foundation up: module (or subpackage) -> the modules it may import. "__init__": the public names,
-# `import fastgrad`; it loads the library lazily, so only what stands above the library may use it.
+# The house, from the foundation up: module -> the modules it may import. A module of a subpackage is "package.module"; a
+# subpackage that is one thing stands for all its modules; an __init__.py that only says what is there needs no entry.
+# "__init__": the public names, `import fastgrad`; it loads the library lazily, so only what stands above the library may
+# use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "history"}
 TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "pace", "loop"}
-CHECKING = {"slopes", "subjects", "verdicts", "reports", "check"}
+CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
+BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -43,27 +46,42 @@ LAYERS: dict[str, set[str]] = {
     "scoring": {"train", "network"},
     "pace": set(),
     "loop": {"arrays", "schedules", "train", "history", "network", "optimizers", "scoring", "pace"},
-    "slopes": FOUNDATION,
-    "subjects": FOUNDATION | {"slopes"},
-    "verdicts": FOUNDATION | {"slopes", "subjects"},
-    "reports": FOUNDATION | {"slopes", "subjects", "verdicts"},
+    "checking.slopes": FOUNDATION,
+    "checking.subjects": FOUNDATION | {"checking.slopes"},
+    "checking.verdicts": FOUNDATION | {"checking.slopes", "checking.subjects"},
+    "checking.reports": FOUNDATION | {"checking.slopes", "checking.subjects", "checking.verdicts"},
     "check": TRAINING | CHECKING - {"check"},
     "model": TRAINING | CHECKING,
     "__init__": TRAINING | CHECKING | {"model"},
-    "workloads": {"__init__"},
-    "timing": {"__init__", "workloads", "dispatch"},
-    "peers": {"workloads", "timing"},
-    "worker": {"__init__", "workloads", "timing", "peers", "dispatch"},
-    "benchmarks": {"__init__", "workloads", "timing", "peers", "worker", "dispatch"},
-    "suites": {"__init__", "workloads", "timing", "peers", "worker", "benchmarks", "dispatch"},
-    "demo": {"__init__", "workloads", "timing", "peers", "worker", "benchmarks", "suites", "dispatch"},
-    "cli": {"__init__", "catalog", "check", "dispatch", "workloads", "benchmarks", "suites", "demo"},
+    "bench.workloads": {"__init__"},
+    "bench.timing": {"__init__", "bench.workloads", "dispatch"},
+    "bench.peers": {"bench.workloads", "bench.timing"},
+    "bench.worker": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "dispatch"},
+    "bench.runs": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "bench.worker", "dispatch"},
+    "bench.suites": BENCH - {"bench.suites"} | {"__init__", "dispatch"},
+    "demo": BENCH | {"__init__", "dispatch"},
+    "cli": BENCH | {"__init__", "catalog", "check", "dispatch", "demo"},
     "__main__": {"cli"},
 }
 HEAVY = ("matplotlib", "numba", "scipy", "sklearn", "tqdm")
 
 SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-MODULES = {path.parts[0].removesuffix(".py") for path in SOURCES}
+
+
+def module_of(parts: tuple[str, ...], modules: set[str]) -> str:
+    """The entry that stands for a dotted name of the package: itself, its subpackage, or the public names."""
+    return next((name for k in (2, 1) if (name := ".".join(parts[:k])) in modules), "__init__")
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    return path.with_suffix("").parts
+
+
+MODULES = {
+    name if (name := module_of(parts_of(path), set(LAYERS))) != "__init__" else ".".join(parts_of(path))
+    for path in SOURCES
+    if path.name != "__init__.py" or path.parent == Path()
+}
 
 
 def imported_modules(source: str, path: Path, modules: set[str]) -> set[str]:
@@ -81,8 +99,8 @@ def imported_modules(source: str, path: Path, modules: set[str]) -> set[str]:
             given = [*node.args, *(word.value for word in node.keywords if word.arg == "name")]
             names |= {constant_start(name, ".".join(package)) for name in given[:1]}
     inside = [name.split(".")[1:] for name in names if name.split(".")[0] == "fastgrad"]
-    found = {parts[0] if parts and parts[0] in modules else "__init__" for parts in inside}
-    return found - {path.parts[0].removesuffix(".py")}
+    found = {module_of(tuple(parts), modules) for parts in inside}
+    return found - {module_of(parts_of(path), modules)}
 
 
 def constant_start(name: ast.expr, package: str) -> str:
@@ -118,7 +136,7 @@ def test_layers_name_a_direction():
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imports_point_one_way(path):
-    allowed = LAYERS.get(path.parts[0].removesuffix(".py"), set())
+    allowed = LAYERS.get(module_of(parts_of(path), MODULES), set())
     found = imported_modules((PACKAGE / path).read_text(encoding="utf-8"), path, MODULES)
     assert sorted(found - allowed) == [], f"{path} may import {sorted(allowed)}"
 
@@ -144,10 +162,15 @@ def test_imports_point_one_way(path):
         ("import_module(f'fastgrad.kernels.{name}')", "arrays.py", {"kernels"}),
         ("importlib.import_module(name='fastgrad.train')", "arrays.py", {"train"}),
         ("importlib.import_module(name)", "arrays.py", set()),
+        ("from .rows import Row\nfrom . import cells", "tables/rows.py", {"tables.cells"}),
+        ("from .tables.rows import Row", "arrays.py", {"tables.rows"}),
     ],
 )
 def test_no_way_to_import_goes_unseen(source, path, expected):
-    assert imported_modules(source, Path(path), {"arrays", "demo", "kernels", "train"}) == expected
+    assert (
+        imported_modules(source, Path(path), {"arrays", "demo", "kernels", "train", "tables.rows", "tables.cells"})
+        == expected
+    )
 
 
 def test_no_module_bears_the_name_of_a_public_function():

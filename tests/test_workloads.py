@@ -1,6 +1,6 @@
 """Benchmarks measure what they say: the same work for all, alternating runs, paired ratios, reasons for gaps.
 
-Covers workloads, timing, worker, peers, benchmarks and suites. No test looks at a speed.
+Covers workloads, timing, worker, peers, runs and suites. No test looks at a speed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastgrad import benchmarks, suites, timing, worker, workloads
-from fastgrad.benchmarks import Series, command, run_alternating
-from fastgrad.peers import CONTENDERS
-from fastgrad.workloads import OWN, Case, Task
+from fastgrad.bench import runs, suites, timing, worker, workloads
+from fastgrad.bench.peers import CONTENDERS
+from fastgrad.bench.runs import Series, command, run_alternating
+from fastgrad.bench.workloads import OWN, Case, Task
 
 MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist"
 SMALL = Task("train", (12, 9, 3), 8, quick=True)
@@ -91,7 +91,7 @@ def test_targets_depend_on_the_inputs_and_no_class_is_alone(sizes):
 
 def test_every_process_makes_the_same_arrays():
     code = (
-        "from fastgrad import workloads as w\n"
+        "from fastgrad.bench import workloads as w\n"
         "t = w.Task('train', (12, 9, 3), 8, quick=True)\n"
         "X, y = w.training_data(t); print(repr(X.sum()), y.sum(), [float(W.sum()) for W, b in w.first_parameters(t)])"
     )
@@ -165,23 +165,23 @@ def test_limits_are_physical():
 
 def test_contenders_alternate_and_ratios_are_paired(tmp_path, monkeypatch):
     log = tmp_path / "log"
-    monkeypatch.setattr(benchmarks, "command", lambda name: fake(name, log, [1.0, 10.0, 2.0]))
+    monkeypatch.setattr(runs, "command", lambda name: fake(name, log, [1.0, 10.0, 2.0]))
     found = run_alternating(SMALL, (), 3, extra={"other": fake("other", log, [2.0, 30.0, 8.0])}, log=quiet)
     own = ["fastgrad run", "fastgrad limits"]
     assert log.read_text().splitlines() == [*own, "other run", "other run", *own, *own, "other run"]
     assert found[1].times_slower(found[0]) == [2.0, 3.0, 4.0]
     assert found[0].share(2e9) == pytest.approx(1.0)  # the middle one of 2/1, 2/10, 2/2
-    assert "3.00x (2.00-4.00) 8.00 s" in benchmarks.cell(found[1], found[0])
-    record = benchmarks.records("train", SMALL, found, 2e9)[1]
+    assert "3.00x (2.00-4.00) 8.00 s" in runs.cell(found[1], found[0])
+    record = runs.records("train", SMALL, found, 2e9)[1]
     assert (record["seconds"], record["ratio"], record["contender"]) == (8.0, 3.0, "other")
 
 
 def test_a_contender_that_is_not_there_is_skipped_with_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "command", lambda name: fake(name, tmp_path / "log", [1.0]))
+    monkeypatch.setattr(runs, "command", lambda name: fake(name, tmp_path / "log", [1.0]))
     absent = [sys.executable, "-c", 'print(\'{"skip": "not installed: No module named nowhere"}\')']
     found = run_alternating(SMALL, (), 1, extra={"absent": absent}, log=quiet)
     assert found[1].skipped == "not installed: No module named nowhere"
-    assert benchmarks.cell(found[1], found[0]) == "-"
+    assert runs.cell(found[1], found[0]) == "-"
     result = suites.Result("title", ["a"])
     result.add("train", SMALL, found, 1.0)
     assert "absent skipped: not installed: No module named nowhere" in result.notes
@@ -189,19 +189,19 @@ def test_a_contender_that_is_not_there_is_skipped_with_the_reason(tmp_path, monk
 
 
 def test_a_process_that_dies_is_reported_with_its_last_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmarks, "command", lambda name: [sys.executable, "-c", "raise SystemExit('out of luck')"])
+    monkeypatch.setattr(runs, "command", lambda name: [sys.executable, "-c", "raise SystemExit('out of luck')"])
     with pytest.raises(RuntimeError, match="out of luck"):
         run_alternating(SMALL, (), 1, log=quiet)
-    monkeypatch.setattr(benchmarks, "command", lambda name: fake(name, tmp_path / "log", []))
+    monkeypatch.setattr(runs, "command", lambda name: fake(name, tmp_path / "log", []))
     with pytest.raises(RuntimeError, match="StopIteration"):
         run_alternating(SMALL, (), 1, log=quiet)
 
 
 def test_other_work_is_noticed():
     mine, same, other = (Series(n, facts={"loss": v}) for n, v in [("fastgrad", 2.0), ("a", 2.01), ("b", 2.3)])
-    assert benchmarks.disagreements([mine, same, other]) == ["b: loss 2.3 where fastgrad has 2: not the same work"]
+    assert runs.disagreements([mine, same, other]) == ["b: loss 2.3 where fastgrad has 2: not the same work"]
     other.facts["loss"] = float("nan")
-    assert len(benchmarks.disagreements([mine, same, other])) == 1
+    assert len(runs.disagreements([mine, same, other])) == 1
 
 
 def test_an_import_error_is_a_reason_and_our_own_failure_is_an_error(monkeypatch):
@@ -241,7 +241,7 @@ def installed(name: str) -> bool:
 
 def in_its_process(name: str, task: Task) -> tuple[dict, dict]:
     """What the contender says when ready, and the answer to one run, from a process as the runner starts it."""
-    with benchmarks.Worker(name, command(name), task) as running:
+    with runs.Worker(name, command(name), task) as running:
         return running.answer(), running.ask("run")
 
 

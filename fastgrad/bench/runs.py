@@ -46,7 +46,7 @@ def processors() -> list[int]:
 
 def command(name: str) -> list[str]:
     """How the contender `name` of this package is started; the task is appended."""
-    return [sys.executable, "-P", "-m", "fastgrad.worker", name]
+    return [sys.executable, "-P", "-m", "fastgrad.bench.worker", name]
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """How a contender is timed, and what the machine itself can do: the two halves of "share of peak".
 
 Promises: warm before timed; a run long enough for the clock; the reset to the first parameters outside the clock.
-Leaves out: which contenders there are, and every comparison between them (benchmarks.py).
+Leaves out: which contenders there are, and every comparison between them (runs.py).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def eager(
 
 def peak_flops(dtype: str, threads: int, seconds: float = 0.05) -> float:
     """Flop/s of a loop of fused multiply-adds in registers, on `threads` threads: what no program can exceed."""
-    from . import dispatch
+    from .. import dispatch
 
     return float(dispatch.kernels(np.dtype(dtype)).peak_flops(threads, seconds))
 

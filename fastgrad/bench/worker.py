@@ -1,12 +1,12 @@
 """One contender in a process of its own: fastgrad's side of every workload, and the loop that answers the parent.
 
-Promises: `python -m fastgrad.worker NAME TASK` prepares a contender, warms it up, says {"ready": about, "facts": {...}}
+Promises: `python -m fastgrad.bench.worker NAME TASK` prepares a contender, warms it up, says {"ready": about, "facts": {...}}
 or {"skip": reason}, and then answers each line of JSON on standard input with a line on standard output: {"do": "run"}
 with {"seconds": per unit}, {"do": "limits"} with {"flops": ..., "bytes": ...}, what the machine can do at this moment.
 A program that keeps to this protocol, in whatever language, can stand in the same alternating run.  The process ends
 with its standard input.
 
-Leaves out: the other libraries (peers/), and everything that compares (benchmarks.py).
+Leaves out: the other libraries (peers/), and everything that compares (runs.py).
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ FASTGRAD: Mapping[str, Builder] = {
 
 def about() -> str:
     """Name, version and instruction set of this fastgrad."""
-    from . import dispatch
+    from .. import dispatch
 
     found = dispatch.info()
     return f"fastgrad {found['version']} ({found['isa']})"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgrad.slopes import (
+from fastgrad.checking.slopes import (
     CENTRAL,
     NOISE_GAIN,
     NOISE_SIGMAS,

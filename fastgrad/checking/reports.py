@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.subjects import TOLERANCE, Block, Subject, native_error
-from fastgrad.verdicts import BAD, Rules, Slopes
+from fastgrad.checking.subjects import TOLERANCE, Block, Subject, native_error
+from fastgrad.checking.verdicts import BAD, Rules, Slopes
 
 
 class GradientCheckError(AssertionError):
@@ -22,7 +22,7 @@ class GradientCheckError(AssertionError):
     >>> fg.check_gradients(abs, 2.0, gradient=lambda x: -1.0).raise_if_failed()  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    fastgrad.reports.GradientCheckError: ...
+    fastgrad.checking.reports.GradientCheckError: ...
     """
 
 

@@ -1,7 +1,7 @@
 """The suites of `fastgrad bench`: which tasks each measures, and the table it prints.
 
 Promises: one function a suite, from the same options to a `Result`: a Markdown table, notes in words, all figures as
-records for JSON.  Leaves out: workloads (workloads.py), runs and ratios (benchmarks.py), the command line (cli.py).
+records for JSON.  Leaves out: workloads (workloads.py), runs and ratios (runs.py), the command line (cli.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import benchmarks
-from .benchmarks import ROUNDS, Series, cell, duration, processors, say, table
+from . import runs
+from .runs import ROUNDS, Series, cell, duration, processors, say, table
 from .workloads import MNIST_CASE, MNIST_EPOCHS, ONLINE_COLUMNS, ONLINE_EPOCHS, ONLINE_ROWS, OWN, Case, Task
 
 PEERS = ("jax", "jax-npshuffle", "torch", "torch.compile", "sklearn")
@@ -50,7 +50,7 @@ class Options:
         self.log(f"{task.kind} {task.case.name}, {task.dtype}, threads: {task.threads}")
         asked = self.rounds or (1 if self.quick else rounds)
         chosen = [name for name in peers if name in self.peers]
-        return benchmarks.run_alternating(
+        return runs.run_alternating(
             task, chosen, asked, extra=self.extra if task.kind == "train" else None, log=self.log
         )
 
@@ -84,10 +84,10 @@ class Result:
 
     def add(self, suite: str, task: Task, found: Sequence[Series], work: float, limit: str = "flops") -> None:
         """Keep what was found, and once each what must be said about it."""
-        self.records += benchmarks.records(suite, task, found, work, limit)
+        self.records += runs.records(suite, task, found, work, limit)
         skips = [f"{s.name} skipped: {s.skipped}" for s in found if s.skipped]
         used = [s.about for s in found if s.about]
-        notes = [f"{task.case.name}: {note}" for note in benchmarks.disagreements(found)]
+        notes = [f"{task.case.name}: {note}" for note in runs.disagreements(found)]
         self.notes += [note for note in dict.fromkeys([*used, *skips, *notes]) if note not in self.notes]
 
 
@@ -219,7 +219,7 @@ def run(name: str, options: Options) -> Result:
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
     """What is written for --json: where it was measured, and all records."""
-    from . import dispatch
+    from .. import dispatch
 
     machine = {"machine": platform.machine(), "system": platform.platform(), "processors": len(processors())}
     found = [record for result in results for record in result.records]

@@ -6,7 +6,7 @@ so that an epoch does not live in the L2 cache.  Every timed run starts again fr
 contender trains into a region of vanishing gradients that another has not reached.
 
 Leaves out: how a run is timed (timing.py), running it with fastgrad (worker.py) and with other libraries (peers/); the
-order of runs, medians, ratios and tables (benchmarks.py).
+order of runs, medians, ratios and tables (runs.py).
 """
 
 from __future__ import annotations

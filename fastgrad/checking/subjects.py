@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.slopes import Floats, Line, Surface
+from fastgrad.checking.slopes import Floats, Line, Surface
 
 PAIR = ("weight", "bias")  # of a layer, in the order of its gradient
 ROWS = 32  # rows whose own gradients say how much cancels in the sum over rows
