@@ -12,6 +12,7 @@ from . import catalog
 
 _PLACES = {
     "Network": "model",
+    "load": "model",
     "Dense": "network",
     "History": "history",
     "DivergenceError": "history",

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, schedules, scoring, train
+from . import arrays, checkpoint, schedules, scoring, train
+from .checkpoint import Mark, Saved, Saver
 from .history import FitState, History
 from .network import Record
 from .optimizers import Optimizer, as_optimizer
@@ -52,10 +53,14 @@ class Fit:
     patience: int | None
     deadline: float | None
     rows: Array | None = None  # the rows trained on, where some are held out
+    saver: Saver | None = None
+    saved: Saved | None = None
     history: History = field(default_factory=History)
-    best: float = np.inf
-    best_parameters: Array | None = None
-    waited: int = 0
+    mark: Mark = field(init=False)
+    started: float = 0.0  # when the present epoch began
+
+    def __post_init__(self) -> None:
+        self.mark = Mark(0, self.record.epochs_seen, 0.0, copy.copy(self.schedule))
 
     @property
     def count(self) -> int:
@@ -71,7 +76,7 @@ class Fit:
 def prepare(
     record: Record, X: Any, y: Any, *, epochs: int, batch_size: int | None, optimizer: Any, schedule: Any,
     validation: Any, sample_weight: Any, callbacks: Iterable[Any], threads: int | None, max_seconds: float | None,
-    shuffle: bool, metrics: Any, early_stopping: int | None,
+    shuffle: bool, metrics: Any, early_stopping: int | None, checkpoint_path: Any, resume: Any,
 ) -> Fit:  # fmt: skip
     """Check everything before anything is computed."""
     arrays.check_integer(epochs, "epochs", 0)
@@ -101,10 +106,28 @@ def prepare(
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
     heavy = batch * record.flops_step > HEAVY_FLOPS
     pace = Pace(train.step_threads(record, batch, threads), fixed=threads is not None or heavy)
-    return Fit(
+    fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
         deadline, rows,
     )  # fmt: skip
+    if checkpoint_path is not None or resume is not None:
+        asked = _asked(fit)
+        fit.saver = None if checkpoint_path is None else Saver(checkpoint_path, asked)
+        if resume is not None:
+            fit.saved = Saved(resume, record)
+            fit.saved.require(asked)
+    return fit
+
+
+def _asked(fit: Fit) -> dict[str, Any]:
+    """What must be the same for a fit to go on with another's checkpoint."""
+    held = None if fit.validation is None else checkpoint.digest(fit.validation)
+    return {
+        "data": checkpoint.digest(fit.data), "rows": fit.count, "batch_size": fit.batch, "shuffle": fit.shuffle,
+        "optimizer": checkpoint.plain(fit.optimizer), "schedule": checkpoint.plain(fit.schedule),
+        "validation": held, "metrics": [scoring.metric_name(metric) for metric in fit.metrics],
+        "early_stopping": fit.patience,
+    }  # fmt: skip
 
 
 def several(value: Any, name: str, what: str) -> tuple[Any, ...]:
@@ -162,44 +185,80 @@ def run(fit: Fit, progress: bool | None) -> History:
     """Train.  Whatever ends it, the network holds whole parameters and `record.run` the optimizer's state."""
     record = fit.record
     with train.training(record):
-        record.history = fit.history
+        if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
+            train.publish(record)
+        record.run, record.history = state, fit.history = _start(fit)
         try:
-            if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
-                train.publish(record)
-            record.run = state = Run(record, fit.optimizer)
-            state.catch_up()
             with _bar(fit, progress) as bar:
                 _epochs(fit, state, bar)
-            if fit.best_parameters is not None:
-                record.published = fit.best_parameters
+            if fit.mark.best_parameters is not None:
+                record.published = fit.mark.best_parameters
+            _save(fit, state)
         except BaseException as error:
-            if record.run is not None and record.run.ahead:
-                train.publish(record)
+            if record.run is state:  # or the run diverged, and its state is of no use
+                if not isinstance(error, OSError):
+                    _save_in_passing(fit, state, error)
+                if state.ahead:
+                    train.publish(record)
             error.history = fit.history  # type: ignore[attr-defined]
             raise
     return fit.history
 
 
+def _start(fit: Fit) -> tuple[Run, History]:
+    """A fresh run, or the one that was interrupted."""
+    state, fit.started = Run(fit.record, fit.optimizer), time.monotonic()
+    if fit.saved is None:
+        state.catch_up()
+        return state, fit.history
+    fit.mark, history, seconds = fit.saved.restore(state, fit.schedule, fit.epochs)
+    fit.started -= seconds
+    fit.saved = None  # its arrays are in place
+    return state, history
+
+
+def _save(fit: Fit, state: Run) -> None:
+    if fit.saver is not None:
+        fit.saver.write(state, fit.mark, fit.history, fit.epochs, time.monotonic() - fit.started)
+
+
+def _save_in_passing(fit: Fit, state: Run, error: BaseException) -> None:
+    """Write what was reached before `error`; that this fails, too, is told with it."""
+    try:
+        _save(fit, state)
+    except Exception as other:
+        error.add_note(f"The checkpoint could not be written: {other}")
+
+
 def _epochs(fit: Fit, state: Run, bar: Any) -> None:
-    for epoch in range(fit.epochs):
-        started = time.monotonic()
-        logs = _one_epoch(fit, state, epoch, bar)
+    while fit.mark.epoch < fit.epochs and not _out_of_patience(fit):
+        logs = _one_epoch(fit, state, bar)
         if logs is None:  # out of time before the epoch's first step
             return
+        if (
+            state.reached[2] < fit.steps
+        ):  # out of time within it: what follows counts it as one, a resumed fit goes on in it
+            _save(fit, state)
+            fit.saver = None
         train.publish(fit.record)
-        logs["seconds"] = time.monotonic() - started
+        logs["seconds"] = time.monotonic() - fit.started
         _evaluate(fit, logs)
         fit.history.add(**logs)
         fit.record.epochs_seen += 1
         watched = logs.get("val_loss", logs["loss"])
         if isinstance(fit.schedule, schedules.Schedule):
             fit.schedule.observe(watched)
+        fit.mark, epoch = _next_mark(fit, state, watched), fit.mark.epoch
+        state.begin()
+        fit.started = time.monotonic()
         if bar is not None:
             bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items() if k in ("loss", "val_loss")}, refresh=False)
+        if fit.saver is not None and fit.saver.due():
+            _save(fit, state)
         told = FitState(fit.record, epoch, fit.epochs, fit.history, dict(logs))
         answers = [f(told) for f in fit.callbacks]
         stop = any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
-        if stop or _out_of_patience(fit, watched) or _late(fit):
+        if stop or _late(fit):
             return
 
 
@@ -207,14 +266,19 @@ def _late(fit: Fit) -> bool:
     return fit.deadline is not None and time.monotonic() >= fit.deadline
 
 
-def _out_of_patience(fit: Fit, watched: float) -> bool:
-    if fit.patience is None:
-        return False
-    if watched < fit.best:
-        fit.best, fit.best_parameters, fit.waited = watched, fit.record.published, 0
-    else:
-        fit.waited += 1
-    return fit.waited >= fit.patience
+def _next_mark(fit: Fit, state: Run, watched: float) -> Mark:
+    """Where the fit stands now that an epoch is over, whose loss to be watched was `watched`."""
+    old, record = fit.mark, fit.record
+    best, parameters, waited = old.best, old.best_parameters, old.waited + 1
+    if fit.patience is not None and watched < old.best:
+        best, parameters, waited = watched, record.published, 0
+    return Mark(
+        old.epoch + 1, record.epochs_seen, state.reached[0], copy.copy(fit.schedule), best, parameters, waited
+    )  # fmt: skip
+
+
+def _out_of_patience(fit: Fit) -> bool:
+    return fit.patience is not None and fit.mark.waited >= fit.patience
 
 
 def _order(fit: Fit) -> Array | None:
@@ -235,30 +299,31 @@ def _order(fit: Fit) -> Array | None:
     return order if fit.rows is None else fit.rows[order]
 
 
-def _one_epoch(fit: Fit, state: Run, epoch: int, bar: Any) -> dict[str, float] | None:
-    order, step, rate = _order(fit), 0, np.zeros(1)
-    sums, counted = (0.0, 0.0, 0.0), 0
-    while step < fit.steps and not (_late(fit) and (step or epoch)):
+def _one_epoch(fit: Fit, state: Run, bar: Any) -> dict[str, float] | None:
+    """The epoch's steps, from where it stands, or as many as there is time for; None where that is none at all."""
+    order, epoch, rate = _order(fit), fit.mark.epoch, None
+    while (step := state.reached[2]) < fit.steps and not (_late(fit) and (step or epoch)):
         threads, count = fit.pace.next()
         last = min(step + count, fit.steps)
         rate = schedules.rates(fit.schedule, fit.optimizer.lr, epoch, step, last, fit.steps, fit.epochs)
         began = time.perf_counter()
-        result = state.steps(fit.data, fit.batch, threads, order, step, last, rate, sums)
-        done, status = result[:2]
+        done, status = state.steps(fit.data, fit.batch, threads, order, step, last, rate)[:2]
         if status == train.BAD_ROW:
             train.not_finite(fit.data.X, "X", fit.record.dtype)
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
             how = epoch, fit.history
             raise train.diverged(state, fit.data, fit.batch, order, step, done, status, *how)
-        sums, counted = result[3:6], counted + done
         fit.pace.took(threads, last - step, time.perf_counter() - began)
         if bar is not None:
             bar.update(last - step)
-        step = last
+        if fit.saver is not None and last < fit.steps and fit.saver.due():
+            _save(fit, state)
+    taken, _, step, (losses, weights, norms) = state.reached
     if step == 0:
         return None
-    losses, weights, norms = sums
-    mean = losses / weights if weights else float("nan")
+    mean, counted = losses / weights if weights else float("nan"), taken - fit.mark.taken
+    if rate is None:  # all its steps had been done when the fit was interrupted
+        rate = schedules.rates(fit.schedule, fit.optimizer.lr, epoch, step - 1, step, fit.steps, fit.epochs)
     return {"loss": mean, "lr": float(rate[-1]), "grad_norm": norms / counted if counted else float("nan")}
 
 
@@ -283,4 +348,5 @@ def _bar(fit: Fit, progress: bool | None) -> Any:
     from tqdm import tqdm
 
     delay = 0.0 if progress else 0.5
-    return tqdm(total=fit.epochs * fit.steps, unit="step", delay=delay, leave=False, desc="fit")
+    done = fit.mark.epoch * fit.steps
+    return tqdm(total=fit.epochs * fit.steps, initial=done, unit="step", delay=delay, leave=False, desc="fit")

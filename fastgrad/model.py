@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, loop, train
+from . import arrays, exchange, loop, train
 from .history import History
-from .network import Dense, ParameterList, Record, read_layers
+from .network import Dense, ParameterList, Record, Text, read_layers, summary
 
 Array = npt.NDArray[Any]
 
@@ -149,14 +151,44 @@ class Network:
         r = self._record
         return {
             "layers": r.layers, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed, "epochs_seen": r.epochs_seen,
-            "parameters": np.array(self.parameters), "history": self.history,
+            "parameters": np.array(self.parameters), "history": self.history, "metadata": copy.deepcopy(r.metadata),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"])
         self._record.epochs_seen = state["epochs_seen"]
-        self._record.history = state["history"]
+        self._record.history, self._record.metadata = state["history"], state["metadata"]
         self.parameters = state["parameters"]
+
+    # ---- as a file ----
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Your own notes (names of columns and classes, say): a dict of what JSON knows, saved and copied along."""
+        metadata: dict[str, Any] = self._record.metadata
+        return metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, Any]) -> None:
+        exchange.as_json(value, "metadata")
+        self._record.metadata = dict(value)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a safetensors file, for `fg.load`; whole, or not at all.
+
+        OSError where it cannot be written; TypeError or ValueError where `metadata` holds what JSON does not know.
+        Source of the format: https://github.com/huggingface/safetensors
+
+        >>> import tempfile, os.path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Network([4, 3], seed=1).save(path := os.path.join(folder, "m.safetensors"))
+        ...     load(path)
+        Network([4, 3], loss=MSE(), dtype='float32', seed=1)
+        """
+        exchange.write(path, self._record, exchange.tensors_of(self._record, train.current(self._record)))
+
+    def summary(self) -> Text:
+        """Layers, parameters, memory and flops as a table: print it, or look at it at the prompt."""
+        return summary(self._record)
 
     # ---- computing ----
     def forward(self, X: Any, *, threads: int | None = None) -> Array:
@@ -223,6 +255,7 @@ class Network:
         schedule: Any = None, validation: Any = None, sample_weight: Any = None, callbacks: Any = (),
         threads: int | None = None, max_seconds: float | None = None, progress: bool | None = None,
         shuffle: bool = True, metrics: Any = (), early_stopping: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
     ) -> History:  # fmt: skip
         """Train on X (N, I) and y for `epochs` passes; gives the history, one entry per epoch.
 
@@ -234,7 +267,10 @@ class Network:
         as help; the result is the same, bit for bit.  `max_seconds`: returns after the step in which time runs out.
         `progress`: True or False, or None for a bar where a person looks on.  `shuffle`: a new order each epoch.
         `metrics`: "accuracy", "r2" or functions (y, predictions) -> number; with `val_` twins.  `early_stopping`: ends
-        after so many epochs without a better validation loss, and restores the best parameters.
+        after so many epochs without a better validation loss, and restores the best parameters.  `checkpoint`: a file
+        that the whole state of the training is written to as it goes, and at its end, whatever ends it.  `resume`: such
+        a file to go on from, to `epochs` in all; the result is that of a fit that was never interrupted, bit for bit.
+        All else must be as it was, data included: ValueError; a UserWarning where the instruction set differs.
 
         Raises ValueError or TypeError for bad input before anything is computed; `fg.DivergenceError` where the loss
         stops being finite; RuntimeError where another thread trains this network.  Ctrl-C and a callback's error come
@@ -244,6 +280,7 @@ class Network:
             self._record, X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, schedule=schedule,
             validation=validation, sample_weight=sample_weight, callbacks=self._callbacks(callbacks), threads=threads,
             max_seconds=max_seconds, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
+            checkpoint_path=checkpoint, resume=resume,
         )  # fmt: skip
         return loop.run(fit, progress)
 
@@ -275,3 +312,15 @@ class Network:
         """
         train.partial_fit(self._record, X, y, sample_weight, batch_size, optimizer, threads)
         return self
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """The network of a file that `Network.save` wrote, or `fit(checkpoint=...)`.
+
+    OSError where it cannot be read; ValueError, before anything is made, where it is malformed, truncated or not one of
+    fastgrad's.  Loading never runs code from the file.
+    """
+    network = Network.__new__(Network)
+    network._record = exchange.make_record(exchange.read(path))
+    network._record.history = History()
+    return network

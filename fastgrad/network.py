@@ -111,6 +111,7 @@ class Record:
         self.publishing = threading.RLock()  # held while a reader publishes what partial_fit left
         self.epochs_seen = 0
         self.history: Any = None  # of the last fit
+        self.metadata: dict[str, Any] = {}  # the user's own, made of what JSON knows; travels with the network
         self.run: Any = None  # buffers and optimizer state of the training that partial_fit goes on with
         self.published = aligned(self.program.size, self.dtype)
         self.draw()
@@ -168,6 +169,44 @@ def _check_loss(loss: Loss, outputs: int) -> None:
             "cross_entropy needs at least 2 outputs, one for each class, got 1; "
             "for yes/no targets use binary_cross_entropy"
         )
+
+
+class Text(str):
+    """A text that shows itself as it is, also at a prompt."""
+
+    __repr__ = str.__str__
+
+
+def summary(record: Record) -> Text:
+    """Layers, parameters, memory and arithmetic of a network, as a table."""
+    rows = [("layer", "W", "activation", "parameters", "share")]
+    for k, layer in enumerate(record.layers):
+        own = layer.inputs * layer.outputs + layer.outputs
+        shape = f"({layer.inputs}, {layer.outputs})"
+        rows.append((f"layers.{k}", shape, layer.activation, f"{own:,}", f"{own / record.size:.1%}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
+             for row in rows]  # fmt: skip
+    lines = ["  ".join(row).rstrip() for row in cells]
+    memory = record.size * record.dtype.itemsize
+    return Text(
+        "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+        + f"\n\n{record.size:,} parameters, {record.dtype.name}: {quantity(memory, 'B')}; "
+        f"training with Adam: {quantity(4 * memory, 'B')} and a batch's activations"
+        f"\na row: {quantity(record.flops_forward, 'flop')} to predict, {quantity(record.flops_step, 'flop')} to train on"
+        f"\nloss {record.loss!r}, seed {record.seed}"
+    )
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with a prefix: 12.3 k, 4.56 M.
+
+    >>> quantity(950272, "B")
+    '950 kB'
+    """
+    prefixes = ("", "k", "M", "G", "T")
+    power = min(int(np.log10(max(value, 1)) / 3), len(prefixes) - 1)
+    return f"{value / 1000**power:.3g} {prefixes[power]}{unit}"
 
 
 class ParameterList(Sequence[Array]):

@@ -21,6 +21,7 @@ from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
 
 Array = npt.NDArray[Any]
+Reached = tuple[float, tuple[float, ...], int, tuple[float, float, float]]
 FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED = range(5)
 SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
 
@@ -159,7 +160,7 @@ def gradient(
     store = aligned(record.program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
     run = trainer.run(current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX)
-    _, status, _, _, _, _, batch_loss = run
+    _, status, _, batch_loss = run
     if status == BAD_ROW:
         not_finite(data.X, data.names[0], record.dtype)
     if status in (BAD_LOSS, BAD_GRADIENT):
@@ -182,7 +183,9 @@ class Run:
         self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
         for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
             slot[:] = value
-        self.progress: tuple[float, tuple[float, ...]] = (0.0, optimizer.carry)
+        # optimizer steps, its scalars that live on, the epoch's next step and sums: what the kernels say, also where
+        # Ctrl-C ended a call of theirs
+        self.reached: Reached = (0.0, optimizer.carry, 0, (0.0, 0.0, 0.0))
         self.origin: Array | None = None
         self.ahead = False
         self.before: Array | None = None  # the parameters before the present partial_fit
@@ -195,26 +198,29 @@ class Run:
             self.params[:] = self.record.published
             self.origin = self.record.published
 
+    def begin(self) -> None:
+        """An epoch begins: no step of it is done, and its sums are zero."""
+        self.reached = (*self.reached[:2], 0, (0.0, 0.0, 0.0))
+
     def steps(
-        self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array,
-        sums: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    ) -> Any:  # fmt: skip
-        """Steps first..last of an epoch, whose earlier steps gave `sums`; gives what `Trainer.run` gives."""
+        self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
+    ) -> Any:
+        """Steps first..last of an epoch; gives what `Trainer.run` gives."""
         if (batch, data.kind) != self._shape or threads > self._trainer.threads:
             o = self.optimizer
             self._trainer = self.record.kernels.Trainer(
                 self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads
             )
             self._shape = batch, data.kind
-        self._trainer.progress = self.progress
+        self._trainer.reached = self.reached
         self.ahead = True
         try:
             return self._trainer.run(
                 self.params, self.slots, data.X, data.y, data.weight, order, first, last, lr, data.on_disk,
-                threads=threads, sums=sums,
+                threads=threads,
             )  # fmt: skip
         finally:
-            self.progress = self._trainer.progress
+            self.reached = self._trainer.reached
 
 
 def partial_fit(
@@ -238,12 +244,14 @@ def partial_fit(
         steps = -(-data.rows // batch)
         rate = np.full(steps, run.optimizer.lr)
         record.run = run
-        done, status, _, total, weight, _, _ = run.steps(data, batch, count, None, 0, steps, rate)
+        run.begin()
+        done, status = run.steps(data, batch, count, None, 0, steps, rate)[:2]
         if status == BAD_ROW:
             not_finite(data.X, data.names[0], record.dtype)
         if status in (BAD_LOSS, BAD_GRADIENT):
             raise diverged(run, data, batch, None, 0, done, status)
-        return float(total / weight) if weight else float("nan")
+        total, weight, _ = run.reached[3]
+        return total / weight if weight else float("nan")
 
 
 def diverged(

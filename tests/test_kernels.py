@@ -49,23 +49,22 @@ class Bench:
         kind = "labels" if t.ndim == 1 else "values"
         trainer = self.build.Trainer(self.program, len(X), "store", 0, (), kind, threads, dX is not None)
         store = aligned(self.program.size, self.dtype, 1)
-        done, status, _, _total, _, norm, loss = trainer.run(
-            self.params, store, X, t, weight, None, 0, 1, np.zeros(1), False, dX
-        )
+        done, status, _, loss = trainer.run(self.params, store, X, t, weight, None, 0, 1, np.zeros(1), False, dX)
+        norm = trainer.reached[3][2]
         assert (done, status) == (1, 0)
         return loss, self.read(store[0]), norm
 
     def train(self, X, t, batch, steps, threads, optimizer="adam", hyper=ADAM, carry=(1.0, 1.0), slots=2, lr=1e-3):
         kind = "labels" if t.ndim == 1 else "values"
         trainer = self.build.Trainer(self.program, batch, optimizer, 0, hyper, kind, threads)
-        trainer.progress = (0, carry)
+        trainer.reached = (0, carry, 0, (0.0, 0.0, 0.0))
         params = aligned(self.program.size, self.dtype)
         params[:] = self.params
         state = aligned(self.program.size, self.dtype, slots)
         order = np.empty(len(X), np.int32)
         self.build.permutation(1, 2, order)
         result = trainer.run(params, state, X, t, None, order, 0, steps, np.full(steps, lr))
-        return params, state, result
+        return params, state, (*result, trainer.reached)
 
 
 def close(got, want, eps, terms, scale=1.0):

@@ -155,7 +155,8 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     bint lengthy               # a slice takes so long that signals are looked at between its layers
     double next_look
     # results
-    intp done               # steps done in this call
+    intp at                 # the next step of the epoch
+    intp done               # steps done in this call: a batch of weight 0 makes none
     int status
     intp bad                # row of X that is not finite
     double loss_sum, weight_sum, norm_sum, batch_loss

@@ -286,4 +286,6 @@ cdef void train_steps(void *context, int thread, int threads) noexcept nogil:
     for k in range(s.first, s.last):
         if not (one_row_step(s, k) if single_rows else one_step(s, k, thread, threads)):
             break
+        if thread == 0:
+            s.at = k + 1
     restore_subnormals(before)

@@ -33,23 +33,25 @@ cdef class Trainer:
             end_plan(&self.s)
 
     @property
-    def progress(self):
-        """(t, carry): steps done, and the optimizer's scalars that live on."""
-        return self.s.taken, tuple(self.s.carry[k] for k in range(self.s.optimizer.carries))
+    def reached(self):
+        """(t, carry, at, sums): steps done and the optimizer's scalars that live on; the next step of the epoch, and the
+        epoch's sums of losses, weights and gradient norms.  True also where `run` raised."""
+        carry = tuple(self.s.carry[k] for k in range(self.s.optimizer.carries))
+        return self.s.taken, carry, self.s.at, (self.s.loss_sum, self.s.weight_sum, self.s.norm_sum)
 
-    @progress.setter
-    def progress(self, value):
-        self.s.taken = value[0]
-        for k, scalar in enumerate(value[1]):
+    @reached.setter
+    def reached(self, value):
+        self.s.taken, carry, self.s.at, (self.s.loss_sum, self.s.weight_sum, self.s.norm_sum) = value
+        for k, scalar in enumerate(carry):
             self.s.carry[k] = scalar
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
-            int threads=0, tuple sums=(0.0, 0.0, 0.0)):
+            int threads=0):
         """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
-        trainer has room for, or fewer.  `sums` are those of the epoch's steps before: added to one by one, so that the
-        result does not depend on how an epoch was cut into calls.
+        trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
+        that the result does not depend on how an epoch was cut into calls.
 
-        Gives (steps done, status, bad row, sum of losses, sum of weights, sum of gradient norms, last batch's loss).
+        Gives (steps done, status, bad row, last batch's loss).
         """
         cdef Plan *s = &self.s
         cdef Buffer P = flat(params, sizeof(real), s.size, True), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
@@ -69,14 +71,13 @@ cdef class Trainer:
             threads = self.threads
         # a thread with too few rows for a tile would leave registers empty
         s.by_tile = threads > 1 and least(self.batch, SLICE) // threads < ROWS
-        s.first, s.last = first, last
+        s.first, s.last, s.at = first, last, first
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, 0
-        s.loss_sum, s.weight_sum, s.norm_sum = sums
         s.batch_loss = 0
         with nogil:
             parallel_run(train_steps, s, threads)
         pending()
-        return s.done, s.status, s.bad, s.loss_sum, s.weight_sum, s.norm_sum, s.batch_loss
+        return s.done, s.status, s.bad, s.batch_loss
 
     def gradient(self, slots, intp l, W, b):
         """dW (I, O) and db (O,) of layer l out of a `store` slot."""

@@ -1,0 +1,162 @@
+"""Networks as files: safetensors, with all that is not a number in its metadata.  Never pickle, never code.
+
+A file holds each layer's `layers.k.weight` (I, O) and `layers.k.bias` (O,) and, as JSON in its header, the format, the
+version and instruction set that wrote it, the network's description and the user's `metadata`.  A checkpoint
+(checkpoint.py) is such a file with more tensors and one more entry.  Everything is looked at before a network is made: a
+file that is malformed, truncated or made up raises ValueError.
+Source of the format: https://github.com/huggingface/safetensors
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from . import arrays, catalog, dispatch, losses
+from .files import replacing
+from .network import Dense, Record, aligned, read_layers
+
+Array = npt.NDArray[Any]
+FORMAT = "fastgrad-1"
+LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """What a network is, without its numbers."""
+    return {
+        "layers": [[layer.inputs, layer.outputs, layer.activation] for layer in record.layers],
+        "loss": {"name": record.loss.name, **record.loss.hyper},
+        "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
+    }  # fmt: skip
+
+
+def as_json(value: Any, name: str) -> str:
+    """`value` as JSON; TypeError or ValueError, naming it, where it is not made of what JSON knows, NaN included."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, got {type(value).__name__}")
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise type(error)(f"{name} must hold what JSON knows (str, numbers, lists, dicts): {error}") from None
+    if json.loads(text) != value:
+        raise TypeError(f"{name} would come back from JSON as another value: use str keys, lists and plain numbers")
+    return text
+
+
+def tensors_of(record: Record, buffer: Array, prefix: str = "") -> dict[str, Array]:
+    """A buffer of panels as named arrays."""
+    named = {}
+    for k in range(len(record.layers)):
+        named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = record.layer_arrays(buffer, k)
+    return named
+
+
+def write(
+    path: str | os.PathLike[str], record: Record, tensors: Mapping[str, Array], more: Mapping[str, Any] | None = None
+) -> None:
+    """Write tensors and description; whole or not at all.  OSError where the file cannot be written."""
+    from safetensors.numpy import save_file
+
+    header = {
+        "format": FORMAT, "version": dispatch.info()["version"], "isa": dispatch.info()["isa"],
+        "network": json.dumps(describe(record)), "metadata": as_json(record.metadata, "metadata"),
+        **{name: json.dumps(value) for name, value in (more or {}).items()},
+    }  # fmt: skip
+    with replacing(path) as new:
+        save_file(dict(tensors), new, header)
+
+
+@dataclass
+class Contents:
+    """A file that was read: its header, `network` as described there, and its tensors by name."""
+
+    path: str
+    header: dict[str, str]
+    network: dict[str, Any]
+    tensors: dict[str, Array]
+
+    def refuse(self, why: str) -> NoReturn:
+        """ValueError: the file cannot be what it says."""
+        raise ValueError(f"{self.path} is not a network that fastgrad saved: {why}")
+
+    def json(self, name: str) -> dict[str, Any]:
+        """An entry of the header."""
+        try:
+            value = json.loads(self.header[name])
+        except (KeyError, ValueError, RecursionError) as error:
+            self.refuse(f"its entry {name!r} cannot be read ({type(error).__name__})")
+        if not isinstance(value, dict):
+            self.refuse(f"its entry {name!r} is no table of names and values")
+        return value
+
+    def buffer(self, record: Record, prefix: str = "", into: Array | None = None) -> Array:
+        """The named arrays of `prefix` as a buffer of panels; shapes, dtypes and finiteness are checked."""
+        buffer = aligned(record.program.size, record.dtype) if into is None else into
+        for k, layer in enumerate(record.layers):
+            pair = []
+            for part, shape in (("weight", (layer.inputs, layer.outputs)), ("bias", (layer.outputs,))):
+                name = f"{prefix}layers.{k}.{part}"
+                array = self.tensors.get(name)
+                if array is None:
+                    self.refuse(f"it holds no {name}")
+                if array.shape != shape or array.dtype != record.dtype:
+                    self.refuse(f"{name} is {array.dtype} {array.shape}, expected {record.dtype} {shape}")
+                try:
+                    arrays.require_finite(array, name)
+                except ValueError as error:
+                    self.refuse(str(error))
+                pair.append(np.ascontiguousarray(array))
+            record.program.pack(buffer, k, *pair)
+        return buffer
+
+
+def read(path: str | os.PathLike[str]) -> Contents:
+    """A file's contents.  OSError where it cannot be read, ValueError where it is not one of ours."""
+    from safetensors import SafetensorError, safe_open
+
+    name = os.fspath(path)
+    with open(name, "rb"):  # the errors of the file system, in the system's words
+        pass
+    found = Contents(str(name), {}, {}, {})
+    try:
+        with safe_open(name, framework="numpy") as file:
+            found.header = dict(file.metadata() or {})
+            if found.header.get("format") == FORMAT:
+                found.tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
+    except (SafetensorError, TypeError, KeyError, AttributeError, ValueError) as error:  # dtypes that NumPy lacks, too
+        found.refuse(f"it cannot be read as safetensors ({error})")
+    if found.header.get("format") != FORMAT:
+        found.refuse(f"its header says format {found.header.get('format')!r}, expected {FORMAT!r}")
+    found.network = found.json("network")
+    return found
+
+
+def make_record(contents: Contents) -> Record:
+    """The network of a file, its parameters in place; ValueError where the parts do not fit each other."""
+    told = contents.network
+    try:
+        layers = [(int(i), int(o), str(f)) for i, o, f in told["layers"]]
+        loss = dict(told["loss"])
+        for (i, o, _), k in zip(layers[:LAYER_LIMIT], range(len(layers)), strict=False):
+            # before anything of that size is allocated
+            if getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != (i, o):
+                contents.refuse(f"layer {k} should have weights of shape ({i}, {o})")
+        if len(layers) > LAYER_LIMIT:
+            contents.refuse(f"it has {len(layers)} layers")
+        dense = read_layers([Dense(*layer) for layer in layers], None)
+        face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
+        record = Record(dense, face(**loss), told["dtype"], told["seed"])
+        record.epochs_seen = arrays.check_integer(told["epochs_seen"], "epochs_seen", 0)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if str(error).startswith(contents.path):
+            raise
+        contents.refuse(str(error))
+    record.published = contents.buffer(record)
+    record.metadata = contents.json("metadata")
+    return record
