@@ -53,7 +53,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the Python layer with mypy --strict."""
-    session.install(*EXTRAS["lint"], "numpy>=1.26")
+    session.install(*EXTRAS["lint"], "numpy>=1.26", "click>=8.2")
     session.run("mypy")
 
 

@@ -147,11 +147,6 @@ def run(epochs: int = 40, seed: int = 0, plot: Path | None = None, say: Say = pr
     Raises ImportError, with the command that mends it, where an optional library is missing.
     """
     require()
-    if plot is not None:
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError as error:
-            raise ImportError(f'{error}. --plot needs matplotlib: pip install "fastgrad[plot]"') from error
     data = digits()
     say(
         f"A network of {len(SIZES) - 1} layers ({'-'.join(map(str, SIZES))}) learns to read handwritten digits, "

@@ -160,12 +160,7 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
         strata = np.zeros(data.rows, np.int32)
     order = np.empty(data.rows, np.int32)
     record.kernels.permutation(record.seed, SPLITS, order)
-    held = np.concatenate([members[: round(fraction * len(members))] for members in _by_class(order, strata)])
-    if not 0 < len(held) < data.rows:
-        raise ValueError(f"validation={fraction} leaves {data.rows - len(held)} of {data.rows} rows for training")
-    keep = np.ones(data.rows, bool)
-    keep[held] = False
-    held.sort()
+    held, keep = hold_out(fraction, order, strata)
     weight = None
     if data.weight is not None:
         weight = data.weight[held]
@@ -173,12 +168,24 @@ def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches
             raise ValueError(f"validation={fraction} leaves only rows of sample_weight 0 on one side")
     X, y = np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held])
     part = Batches(X, y, weight, data.kind, data.on_disk, ("validation X", "validation y"))
-    return part, np.flatnonzero(keep).astype(np.int32)
+    return part, keep.astype(np.int32)
 
 
-def _by_class(order: Array, strata: Array) -> list[Array]:
+def hold_out(fraction: float, order: Array, strata: Array) -> tuple[Array, Array]:
+    """Rows held out and rows kept, both ascending: the first `fraction` of each stratum in `order` (N,).
+
+    ValueError where that leaves none on one side.
+
+    >>> held, kept = hold_out(0.5, np.arange(6), np.array([0, 0, 1, 1, 1, 1]))
+    >>> held.tolist(), kept.tolist()
+    ([0, 2, 3], [1, 4, 5])
+    """
     by = order[np.argsort(strata[order], kind="stable")]
-    return np.split(by, np.flatnonzero(np.diff(strata[by])) + 1)
+    parts = np.split(by, np.flatnonzero(np.diff(strata[by])) + 1)
+    held = np.sort(np.concatenate([members[: round(fraction * len(members))] for members in parts]))
+    if not 0 < len(held) < len(order):
+        raise ValueError(f"validation={fraction} leaves {len(order) - len(held)} of {len(order)} rows for training")
+    return held, np.setdiff1d(order, held)
 
 
 def run(fit: Fit, progress: bool | None) -> History:

@@ -210,6 +210,9 @@ class ReduceOnPlateau(Schedule):
             self._scale, self._bad, self._resting = self._scale * self.factor, 0, self.cooldown
 
 
+SCHEDULES = {kind.__name__: kind for kind in Schedule.__subclasses__()}
+
+
 def as_schedule(schedule: object) -> Schedule | Callable[[float], float]:
     """A Schedule, None (constant), or any function of the epoch that gives an lr; TypeError otherwise."""
     if schedule is None:

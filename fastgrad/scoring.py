@@ -50,7 +50,17 @@ def score(record: Record, metric: Any, X: Array, y: Array) -> float:
         if record.target == "probability":
             return float(np.mean((predicted > 0.5) == (y > 0.5)))
         return float(np.mean(predicted == y))
+    return r2(y, predicted)
+
+
+def r2(y: Any, predicted: Any) -> float:
+    """1 - squared error over spread, of y and predictions (N,) or (N, O): the mean over the outputs, as scikit-learn has it.
+
+    Its values, too, where an output never changes: 1 for a perfect prediction, otherwise 0.
+
+    >>> r2([1.0, 2.0, 3.0], [1.0, 2.0, 2.0])
+    0.5
+    """
     truth = np.asarray(y, np.float64)
     spread, error = ((truth - truth.mean(0)) ** 2).sum(0), ((truth - predicted) ** 2).sum(0)
-    # the mean over the outputs, as in scikit-learn, and its values where an output never changes
     return float(np.mean(1 - np.where(spread > 0, error / np.where(spread > 0, spread, 1), error > 0)))

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import fastgrad as fg
 from fastgrad import cli, demo
-from fastgrad.catalog import ACTIVATIONS, LOSSES
+from fastgrad.bench.suites import SUITES
+from fastgrad.catalog import ACTIVATIONS, LOSSES, OPTIMIZERS
+from fastgrad.cli import info, output
 
 
 def in_a_process(*arguments: str) -> list[str]:
@@ -29,7 +34,9 @@ def environment() -> dict[str, str]:
     "wrong",
     [
         [], ["nothing"], ["demo", "--epochs", "0"], ["demo", "--plot", "/no/such/folder/x.png"],
-        ["check", "--activation", "rleu"], ["check", "--sizes", "4"], ["check", "--sizes", "4,x"],
+        ["check", "--activation", "rleu"], ["check", "--network", "4"], ["check", "--network", "4,x"],
+        ["check", "--target", "y"], ["check", "no-such-file"], ["predict"], ["train"], ["train", "."],
+        ["bench", "compare", "no-such-file", "."], ["bench", "report"],
         ["check", "--dtype", "float16"], ["bench"], ["bench", "everything"], ["bench", "train", "--cases", "64"],
         ["bench", "train", "--peers", "keras"], ["bench", "train", "--threads", "0"],
         ["bench", "train", "--rounds", "-1"],
@@ -37,37 +44,52 @@ def environment() -> dict[str, str]:
     ids=" ".join,
 )  # fmt: skip
 def test_a_wrong_call_ends_with_2_and_a_usage_line(wrong, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(wrong)
-    assert stopped.value.code == 2
-    assert "usage: fastgrad" in capsys.readouterr().err
+    assert cli.main(wrong) == 2
+    said = capsys.readouterr()
+    assert "Usage: fastgrad" in said.err
+    assert said.out == ""
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["check"], ["info"], ["bench"]], ids=" ".join)
-def test_help(command, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        cli.main([*command, "--help"])
-    assert stopped.value.code == 0
-    assert "usage: fastgrad" in capsys.readouterr().out
+COMMANDS = ["demo", "train", "predict", "check", "bench", "info", "bench compare", "bench report"]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS, *(f"bench {suite}" for suite in SUITES)])
+def test_help_says_what_it_is_and_shows_examples(command, capsys):
+    assert cli.main([*command.split(), "--help"]) == 0
+    said = capsys.readouterr()
+    assert f"Usage: fastgrad {command}".rstrip() in said.out
+    assert re.search(rf"Examples?:\n *fastgrad {command}".rstrip(), said.out)
+    assert said.err == ""
+
+
+def test_help_names_what_the_catalog_has(capsys):
+    assert cli.main(["train", "--help"]) == 0
+    words = re.split(r"[\s,.]+", capsys.readouterr().out)
+    assert {*ACTIVATIONS, *LOSSES, *OPTIMIZERS} <= set(words)
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fastgrad {cli.version()}\n"
 
 
 def test_info_names_version_and_optional_parts(capsys):
     assert cli.main(["info", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"version", "isa", "threads", "optional"} <= set(found)
-    assert set(found["optional"]) == set(cli.OPTIONAL)
+    assert set(found["optional"]) == set(info.OPTIONAL)
     assert cli.main(["info"]) == 0
     assert str(found["version"]) in capsys.readouterr().out
 
 
 def test_info_says_what_is_missing(capsys, monkeypatch):
-    monkeypatch.setitem(cli.OPTIONAL, "no-such-library", "nothing")
+    monkeypatch.setitem(info.OPTIONAL, "no-such-library", "nothing")
     assert cli.main(["info"]) == 0
     assert "not installed" in capsys.readouterr().out
 
 
 def test_check_covers_every_activation_and_loss(capsys):
-    assert cli.main(["check", "--sizes", "3,4,2"]) == 0
+    assert cli.main(["check", "--network", "3,4,2"]) == 0
     out = capsys.readouterr().out
     for activation in ACTIVATIONS:
         for loss in LOSSES:
@@ -81,11 +103,52 @@ def test_check_takes_one_of_each_and_float32(capsys):
 
 
 def test_check_with_one_output_leaves_out_what_needs_two(capsys):
-    assert cli.main(["check", "--sizes", "3,4,1", "--activation", "tanh"]) == 0
+    assert cli.main(["check", "--network", "3,4,1", "--activation", "tanh"]) == 0
     said = capsys.readouterr()
     assert "cross_entropy needs at least two outputs" in said.err
     assert f"{len(LOSSES) - 1} of {len(LOSSES) - 1}" in said.out
-    assert cli.main(["check", "--sizes", "3,1", "--loss", "cross_entropy"]) == 1
+    assert cli.main(["check", "--network", "3,1", "--loss", "cross_entropy"]) == 1
+
+
+def test_check_prints_json(capsys):
+    assert cli.main(["check", "--activation", "tanh", "--loss", "mse", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["gradients"]
+    assert (found["activation"], found["loss"], found["passed"]) == ("tanh", "mse", True)
+    assert found["worst"]["parameter"].startswith("layers.")
+
+
+def test_check_reads_a_saved_network(tmp_path, capsys):
+    path = tmp_path / "net.safetensors"
+    fg.Network([3, 4, 2], activation="tanh", loss="hinge", seed=2).save(path)
+    assert cli.main(["check", str(path)]) == 0
+    assert "gradient check: ok" in capsys.readouterr().out
+    assert cli.main(["check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "ok"
+    assert cli.main(["check", str(path), "--loss", "mse"]) == 2
+    assert "MODEL says that already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", b"\0" * 64])
+def test_check_of_another_file_fails(content, tmp_path, capsys):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(content)
+    assert cli.main(["check", str(path)]) == 1
+    assert "net.safetensors" in capsys.readouterr().err
+
+
+def test_tables_are_markdown_in_a_pipe_and_drawn_on_a_terminal(capsys, monkeypatch):
+    output.show_table(["a", "b"], [["1", "[red]"]])
+    assert capsys.readouterr().out == "| a | b     |\n| - | ----- |\n| 1 | [red] |\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    pytest.importorskip("rich")
+    output.show_table(["a", "b"], [["1", "[red]"]], "figures")
+    drawn = capsys.readouterr().out
+    assert "[red]" in drawn
+    assert "figures" in drawn
+    assert "| - |" not in drawn
+    monkeypatch.setitem(sys.modules, "rich.console", None)  # as if rich were not installed
+    output.show_table(["a", "b"], [["1", "[red]"]], "figures")
+    assert capsys.readouterr().out == "## figures\n\n| a | b     |\n| - | ----- |\n| 1 | [red] |\n"
 
 
 def test_check_fails_on_a_wrong_gradient(capsys, monkeypatch):
@@ -113,6 +176,34 @@ def test_bench_prints_a_table_and_writes_json(tmp_path, capsys):
     document = json.loads(path.read_text())
     assert len(document["records"][0]["runs"]) == 2
     assert document["fastgrad"]["version"]
+
+
+@pytest.mark.parametrize(("passed", "status"), [(True, 0), (False, 1)])
+def test_bench_compare_prints_the_comparison_and_tells_by_its_status(passed, status, tmp_path, capsys, monkeypatch):
+    class Comparison:
+        def __init__(self, *files: Path) -> None:
+            self.files, self.passed = files, passed
+
+        def __str__(self) -> str:
+            return " and ".join(path.name for path in self.files)
+
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    for path in (old, new):
+        path.write_text("{}")
+    monkeypatch.setitem(sys.modules, "fastgrad.bench.compare", SimpleNamespace(compare=Comparison))
+    assert cli.main(["bench", "compare", str(old), str(new)]) == status
+    assert capsys.readouterr().out == "old.json and new.json\n"
+
+
+def test_bench_report_is_given_all_files(tmp_path, monkeypatch):
+    files = [tmp_path / "one.json", tmp_path / "two.json"]
+    for path in files:
+        path.write_text("{}")
+    told: list[Any] = []
+    write = lambda results, output: told.append(([*results], output))  # noqa: E731
+    monkeypatch.setitem(sys.modules, "fastgrad.bench.report", SimpleNamespace(write=write))
+    assert cli.main(["bench", "report", *map(str, files), "--output", str(tmp_path / "r.html")]) == 0
+    assert told == [(files, tmp_path / "r.html")]
 
 
 def test_bench_mnist_says_where_it_looked(tmp_path, capfd):
@@ -169,6 +260,15 @@ def test_the_demonstration_reads_digits_and_explains_itself(tmp_path):
     for word in ("agrees", "images a second", "one\ncore", "scikit-learn", "error on the training images"):
         assert word in text
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demonstration_prints_json_alone(capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("plotext")
+    assert cli.main(["demo", "--epochs", "1", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["gradient_passed"]
+    assert "handwritten digits" in said.err
 
 
 @pytest.mark.parametrize("missing", ["sklearn", "plotext"])

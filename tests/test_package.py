@@ -31,6 +31,7 @@ FOUNDATION = {"catalog", "formulas", "arrays", "history"}
 TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "pace", "loop"}
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
+TABLES = {"tables.reading", "tables.encoding", "tables.learning", "tables.predictions", "tables.training"}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -66,17 +67,22 @@ LAYERS: dict[str, set[str]] = {
     "check": TRAINING | CHECKING - {"check"},
     "model": TRAINING | CHECKING | {"exchange"},
     "__init__": TRAINING | CHECKING | {"model"},
-    "bench.workloads": {"__init__"},
+    "tables.reading": set(),
+    "tables.encoding": {"tables.reading"},
+    "tables.learning": {"tables.reading", "tables.encoding"},
+    "tables.predictions": {"__init__", "catalog", "tables.reading", "tables.encoding"},
+    "tables.training": TRAINING | TABLES - {"tables.training"} | {"__init__"},
+    "bench.workloads": {"__init__", "tables.reading"},
     "bench.timing": {"__init__", "bench.workloads", "dispatch"},
     "bench.peers": {"bench.workloads", "bench.timing"},
     "bench.worker": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "dispatch"},
     "bench.runs": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "bench.worker", "dispatch"},
     "bench.suites": BENCH - {"bench.suites"} | {"__init__", "dispatch"},
     "demo": BENCH | {"__init__", "dispatch"},
-    "cli": BENCH | {"__init__", "catalog", "check", "dispatch", "demo"},
+    "cli": BENCH | TABLES | {"__init__", "catalog", "check", "dispatch", "demo", "files", "schedules"},
     "__main__": {"cli"},
 }
-HEAVY = ("matplotlib", "numba", "scipy", "sklearn", "tqdm")
+HEAVY = ("click", "matplotlib", "numba", "rich", "scipy", "sklearn", "tqdm")
 
 SOURCES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 

@@ -123,16 +123,9 @@ def test_mnist_is_read_from_its_four_files(tmp_path):
     np.testing.assert_array_equal(X, X_test)
 
 
-def test_mnist_files_that_are_missing_or_damaged_are_named(tmp_path):
+def test_mnist_files_that_are_missing_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte\.gz"):
         workloads.mnist(tmp_path)
-    path = tmp_path / "cut.gz"
-    path.write_bytes(gzip.compress(idx(np.zeros((3, 4), np.uint8))[:-1]))
-    with pytest.raises(ValueError, match=r"cut\.gz: expected 24 bytes"):
-        workloads.read_idx(path)
-    path.write_bytes(gzip.compress(b"\x89PNG"))
-    with pytest.raises(ValueError, match="another header"):
-        workloads.read_idx(path)
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST's files are not beside the checkout")

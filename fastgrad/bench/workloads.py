@@ -11,7 +11,6 @@ order of runs, medians, ratios and tables (runs.py).
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 import math
@@ -21,6 +20,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..tables.reading import read_idx
 
 Array = NDArray[Any]
 LR = 1e-3
@@ -222,22 +223,6 @@ def rows_to_predict(task: Task) -> Array:
     X = uniform(rng, task.batch, task.sizes[0], task.dtype)
     single: Array = X[0]
     return single if task.batch == 1 else X
-
-
-def read_idx(path: Path) -> Array:
-    """The array in a gzipped IDX file of unsigned bytes, the format of MNIST (LeCun, Cortes & Burges 1998).
-
-    Raises ValueError where the file is of another kind or is cut off.
-    """
-    raw = gzip.decompress(path.read_bytes())
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise ValueError(f"{path}: expected an IDX file of unsigned bytes, found another header")
-    header = 4 + 4 * raw[3]
-    shape = tuple(np.frombuffer(raw, ">i4", count=raw[3], offset=4).tolist())
-    expected = header + math.prod(shape)
-    if len(raw) != expected:
-        raise ValueError(f"{path}: expected {expected} bytes for an array of shape {shape}, found {len(raw)}")
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
 def mnist(folder: str | Path) -> tuple[Array, Array, Array, Array]:
