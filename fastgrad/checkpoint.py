@@ -181,12 +181,12 @@ class Saved:
         if self.contents.header.get("isa") != isa:
             warnings.warn(
                 f"the checkpoint was written with the instruction set {self.contents.header.get('isa')}, this process uses "
-                f"{isa}: training goes on, but not to the same bits", UserWarning, stacklevel=5,
+                f"{isa}: training goes on, but not to the same bits", UserWarning, stacklevel=6,
             )  # fmt: skip
         if isinstance(schedule, Schedule) and horizon != epochs:
             times = np.linspace(0, horizon, 64)
             if not np.array_equal(schedule(1.0, times, horizon), schedule(1.0, times, epochs)):
                 warnings.warn(
                     f"{type(schedule).__name__} was laid out over {horizon} epochs before the checkpoint and is now over "
-                    f"{epochs}: the learning rate makes a jump", UserWarning, stacklevel=5,
+                    f"{epochs}: the learning rate makes a jump", UserWarning, stacklevel=6,
                 )  # fmt: skip

@@ -43,11 +43,11 @@ def replacing(path: str | os.PathLike[str], name: str = "path") -> Iterator[Path
     try:
         # made here and not by the writer: a name that exists is refused, and the mode is the user's
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = (target if target.exists() else new).stat().st_mode & 0o7777
         yield new
         with open(new, "rb+") as file:
             os.fsync(file.fileno())  # the content is on the disk before the name points to it
-        if target.exists():
-            os.chmod(new, target.stat().st_mode & 0o7777)
+        os.chmod(new, mode)
         os.replace(new, target)
     except BaseException:
         with contextlib.suppress(OSError):

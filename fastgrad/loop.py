@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import numbers
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, checkpoint, schedules, scoring, train
+from . import arrays, checkpoint, holdout, schedules, scoring, train
 from .checkpoint import Mark, Saved, Saver
 from .history import FitState, History
 from .network import Record
@@ -29,8 +28,8 @@ from .train import Batches, Run
 
 Array = npt.NDArray[Any]
 HEAVY_FLOPS = 5e8  # a few milliseconds
-# a stream of random numbers is named by what it is for and the epoch; weights of layer k use stream k
-SHUFFLES, SPLITS = 1 << 40, 1 << 41
+# a stream of random numbers is named by what it is for and the epoch (see holdout.py, too); layer k's weights use stream k
+SHUFFLES = 1 << 40
 # shuffling a mapped file by single rows would read a page for each; beyond this size whole blocks are shuffled
 DISK_BLOCK_BYTES, DISK_LIMIT_BYTES = 1 << 20, 1 << 30
 
@@ -97,7 +96,7 @@ def prepare(
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     data = train.read_data(record, X, y, sample_weight)
-    held, rows = _validation(record, data, validation)
+    held, rows = holdout.split(record, data, validation)
     if early_stopping is not None and held is None:
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
     count = data.rows if rows is None else len(rows)
@@ -123,9 +122,9 @@ def _asked(fit: Fit) -> dict[str, Any]:
     """What must be the same for a fit to go on with another's checkpoint."""
     held = None if fit.validation is None else checkpoint.digest(fit.validation)
     return {
-        "data": checkpoint.digest(fit.data), "rows": fit.count, "batch_size": fit.batch, "shuffle": fit.shuffle,
+        "data": checkpoint.digest(fit.data), "validation": held, "batch_size": fit.batch, "shuffle": fit.shuffle,
         "optimizer": checkpoint.plain(fit.optimizer), "schedule": checkpoint.plain(fit.schedule),
-        "validation": held, "metrics": [scoring.metric_name(metric) for metric in fit.metrics],
+        "metrics": [scoring.metric_name(metric) for metric in fit.metrics],
         "early_stopping": fit.patience,
     }  # fmt: skip
 
@@ -137,55 +136,6 @@ def several(value: Any, name: str, what: str) -> tuple[Any, ...]:
     if not isinstance(value, Iterable):
         raise TypeError(f"{name} must be {what}, one or a list of them, got {value!r}")
     return tuple(value)
-
-
-def _validation(record: Record, data: Batches, validation: Any) -> tuple[Batches | None, Array | None]:
-    """(validation data, rows left for training): given arrays, or a fraction held out by the network's seed."""
-    if validation is None:
-        return None, None
-    if isinstance(validation, tuple | list):
-        if len(validation) not in (2, 3):
-            raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(validation)} entries")
-        X, y, weight = (*validation, None)[:3]
-        return train.read_data(record, X, y, weight, ("validation X", "validation y")), None
-    if not isinstance(validation, numbers.Real):
-        what = f"{validation!r:.40} ({type(validation).__name__})"
-        raise TypeError(f"validation must be (X, y), (X, y, sample_weight) or a fraction of the rows, got {what}")
-    fraction = arrays.check_number(validation, "validation", 0.0, 1.0, open_low=True)
-    if data.kind == "labels":
-        strata = data.y
-    elif record.outputs == 1 and record.target in ("sign", "probability"):
-        strata = np.asarray(data.y[:, 0]) > 0.5
-    else:
-        strata = np.zeros(data.rows, np.int32)
-    order = np.empty(data.rows, np.int32)
-    record.kernels.permutation(record.seed, SPLITS, order)
-    held, keep = hold_out(fraction, order, strata)
-    weight = None
-    if data.weight is not None:
-        weight = data.weight[held]
-        if not (weight.any() and data.weight[keep].any()):
-            raise ValueError(f"validation={fraction} leaves only rows of sample_weight 0 on one side")
-    X, y = np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held])
-    part = Batches(X, y, weight, data.kind, data.on_disk, ("validation X", "validation y"))
-    return part, keep.astype(np.int32)
-
-
-def hold_out(fraction: float, order: Array, strata: Array) -> tuple[Array, Array]:
-    """Rows held out and rows kept, both ascending: the first `fraction` of each stratum in `order` (N,).
-
-    ValueError where that leaves none on one side.
-
-    >>> held, kept = hold_out(0.5, np.arange(6), np.array([0, 0, 1, 1, 1, 1]))
-    >>> held.tolist(), kept.tolist()
-    ([0, 2, 3], [1, 4, 5])
-    """
-    by = order[np.argsort(strata[order], kind="stable")]
-    parts = np.split(by, np.flatnonzero(np.diff(strata[by])) + 1)
-    held = np.sort(np.concatenate([members[: round(fraction * len(members))] for members in parts]))
-    if not 0 < len(held) < len(order):
-        raise ValueError(f"validation={fraction} leaves {len(order) - len(held)} of {len(order)} rows for training")
-    return held, np.setdiff1d(order, held)
 
 
 def run(fit: Fit, progress: bool | None) -> History:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad import check
 
 
 def cube(x):
@@ -127,6 +128,27 @@ def test_one_wrong_entry_of_many(rng):
     assert fg.check_gradients(lambda x: np.sum(np.sin(x)), x, gradient=np.cos).verdict == "ok"
     report = fg.check_gradients(lambda x: np.sum(np.sin(x)), x, gradient=lambda x: sign * np.cos(x))
     assert report.verdict == "wrong" and report.worst.index == (at,) and report.checked < 1000
+
+
+@pytest.mark.parametrize(("right", "verdict"), [(True, "ok"), (False, "wrong")])
+def test_one_line_that_disagrees_is_no_proof_but_its_like_are(right, verdict, rng, monkeypatch):
+    """As where a kink lies closer than the smallest step, which chance alone brings about: the first line's slope is off."""
+    measured = []
+
+    def judge_lines(subject, lines, rules):
+        slopes = judge(subject, lines, rules)
+        if not measured:
+            slopes.verdict[0], slopes.error[0] = "wrong", 1.0
+        measured.append(len(lines))
+        return slopes
+
+    judge = check.judge_lines
+    monkeypatch.setattr(check, "judge_lines", judge_lines)
+    x, factor = rng.standard_normal(20000), 1.0 if right else 1 + 1e-5  # too little to be seen in single entries
+    report = fg.check_gradients(
+        lambda x: np.sum(np.sin(x)), x, gradient=lambda x: factor * np.cos(x), rtol=1e-4, max_entries=100
+    )
+    assert report.verdict == verdict and measured[1] == check.CONFIRMING
 
 
 def test_a_looser_rtol():

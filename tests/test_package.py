@@ -28,7 +28,10 @@ README = Path(__file__).parents[1] / "README.md"
 # "__init__": the public names, `import fastgrad`; it loads the library lazily, so only what stands above the library may
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "history"}
-TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "pace", "loop"}
+TRAINING = FOUNDATION | {
+    "network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "holdout", "pace", "files", "exchange",
+    "checkpoint", "loop",
+}  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
 TABLES = {"tables.reading", "tables.encoding", "tables.learning", "tables.predictions", "tables.training"}
@@ -45,6 +48,7 @@ LAYERS: dict[str, set[str]] = {
     "network": {"catalog", "arrays", "losses", "dispatch"},
     "train": {"arrays", "dispatch", "network", "optimizers", "history"},
     "scoring": {"train", "network"},
+    "holdout": {"arrays", "network", "train"},
     "pace": set(),
     "files": set(),
     "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "network"},
@@ -57,6 +61,7 @@ LAYERS: dict[str, set[str]] = {
         "network",
         "optimizers",
         "scoring",
+        "holdout",
         "pace",
         "checkpoint",
     },
@@ -65,7 +70,7 @@ LAYERS: dict[str, set[str]] = {
     "checking.verdicts": FOUNDATION | {"checking.slopes", "checking.subjects"},
     "checking.reports": FOUNDATION | {"checking.slopes", "checking.subjects", "checking.verdicts"},
     "check": TRAINING | CHECKING - {"check"},
-    "model": TRAINING | CHECKING | {"exchange"},
+    "model": TRAINING | CHECKING,
     "__init__": TRAINING | CHECKING | {"model"},
     "tables.reading": set(),
     "tables.encoding": {"tables.reading"},

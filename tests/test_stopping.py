@@ -6,6 +6,7 @@ within 0.2 s and tested against 2 s.  Left out: losses that are not finite, and 
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from oracle import bits, network
 
 import fastgrad as fg
 from fastgrad import train
+from fastgrad.pace import Pace
 
 
 @pytest.fixture
@@ -162,6 +164,21 @@ def test_ctrl_c_arrives_soon_and_leaves_whole_parameters(rows, batch, threads, t
     took, moved, epochs = map(float, done.stdout.split())
     assert took < 2.0
     assert moved > 0.5 if batch else moved in (0.0, 1.0) or epochs > 0  # of a giant step, nothing or everything
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_is_seen_within_a_call_that_lasts_too_long(threads, monkeypatch):
+    monkeypatch.setattr(
+        Pace, "next", lambda self: (threads, 10**9)
+    )  # all of the epoch's steps: they would take a minute
+    rows, net = 20_000_000, fg.Network([1, 64, 64, 1])
+    X = np.broadcast_to(np.float32(1), (rows, 1))
+    timer = threading.Timer(1.5, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(X, X[:, 0], epochs=1, batch_size=1, shuffle=False, optimizer=fg.SGD(0.0))
+    timer.join()
+    assert 0 < net._record.run.reached[0] < rows  # optimizer steps
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signal.raise_signal would end the process")

@@ -1,7 +1,7 @@
 """The suites of `fastgrad bench`: which tasks each measures, and the table it prints.
 
 Promises: one function a suite, from the same options to a `Result`: a Markdown table, notes in words, all figures as
-records for JSON.  Leaves out: workloads (workloads.py), runs and ratios (runs.py), the command line (cli.py).
+records for JSON.  Leaves out: workloads (workloads.py), runs and ratios (runs.py), the command line (cli/).
 """
 
 from __future__ import annotations

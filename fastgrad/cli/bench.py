@@ -57,7 +57,7 @@ def suite_command(name: str, suite: Callable[..., Any]) -> click.Command:
     option = partial(click.Option, show_default=True)
     words = (suite.__doc__ or "").split("\n")[0]
     return click.Command(
-        name, callback=partial(measure, name), help=words[:1].upper() + words[1:],
+        name, callback=partial(measure, name), help=words,
         epilog=f"\b\nExamples:\n  fastgrad bench {name} --quick\n  fastgrad bench {name} --threads 1 --json new.json",
         params=[
             option(["--cases"], type=options.Parsed("cases", cases), default="own",
@@ -67,7 +67,7 @@ def suite_command(name: str, suite: Callable[..., Any]) -> click.Command:
                    default="jax,jax-npshuffle,torch,torch.compile,sklearn", help="Contenders, by commas, or none."),
             option(["--rounds"], type=options.WHOLE, default=0, help="Alternations; 0: as the suite wants."),
             option(["--quick"], is_flag=True, help="Tiny sizes: see that it runs, believe no figure."),
-            option(["--data"], default="", metavar="DIR", help="mnist: the folder with its four .gz files."),
+            option(["--data"], default="", show_default=False, metavar="DIR", help="mnist: the folder with its four .gz files."),
             option(["--json"], type=options.NEW_FILE, metavar="FILE", help="Write all figures there."),
             option(["--dtype"], type=click.Choice(options.DTYPES), default="float32", help="Float type."),
             option(["--seed"], type=options.WHOLE, default=0, help="Of everything drawn at random."),

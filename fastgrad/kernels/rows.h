@@ -3,28 +3,35 @@
    rows are taken phase by phase: one row's maximum, exponential, sum and quotient wait for each other, those of many do not. */
 #pragma once
 
-#define CHUNK 64 /* rows at a time */
+#define CHUNK 64 /* rows at a time: a multiple of LANES */
 #define PLACE(j) (((j) >> 1) * gap + ((j) & 1) * LANES)
 
 /* p = exp(z - top), pad lanes zero; top = max z, total = sum p; m <= CHUNK rows, PANEL apart, of vectors_ vectors each */
 INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real *top, real *total, const intp vectors_) {
-    for (intp r = 0; r < m; r++) {
-        const V first = (V){0} + z[r * PANEL];
-        V highest = first;
-        for (intp j = 0; j < vectors_; j++)
-            highest = v_larger(highest, v_first_or(v_load(z + r * PANEL + PLACE(j)), n - j * LANES, first));
-        top[r] = v_top(highest);
+    const V lowest = (V){0} - VM_INF;
+    V v[LANES];
+    for (intp r = 0; r < m; r += LANES) {
+        UNROLL for (int i = 0; i < LANES; i++) {
+            const real *row = z + (r + i < m ? r + i : m - 1) * PANEL;
+            v[i] = lowest;
+            for (intp j = 0; j < vectors_; j++)
+                v[i] = v_larger(v_first_or(v_load(row + PLACE(j)), n - j * LANES, lowest), v[i]);
+        }
+        v_store(top + r, v_tops(v));
     }
     for (intp r = 0; r < m; r++) for (intp j = 0; j < vectors_; j++) {
         const real *from = z + r * PANEL + PLACE(j), shift = top[r];
         real *to = p + r * PANEL + PLACE(j);
         const int live = (int)(n - j * LANES);
-        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = l < live ? vm_exp(from[l] - shift) : 0;
+        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = l < live ? vm_exp_down(from[l] - shift) : 0;
     }
-    for (intp r = 0; r < m; r++) {
-        V sum = {0};
-        for (intp j = 0; j < vectors_; j++) sum += v_load(p + r * PANEL + PLACE(j));
-        total[r] = v_sum(sum);
+    for (intp r = 0; r < m; r += LANES) {
+        UNROLL for (int i = 0; i < LANES; i++) {
+            const real *row = p + (r + i < m ? r + i : m - 1) * PANEL;
+            v[i] = v_load(row);
+            for (intp j = 1; j < vectors_; j++) v[i] += v_load(row + PLACE(j));
+        }
+        v_store(total + r, v_sums(v));
     }
 }
 INLINE void times(real *p, intp gap, intp m, const real *by, const intp vectors_) {

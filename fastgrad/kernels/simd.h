@@ -100,6 +100,27 @@ INLINE real v_top(V v) {
     return v[0];
 }
 #endif
+/* lane r = the sum (maximum) of the lanes of v[r]: LANES vectors are folded together, one shuffle a fold in place of one a
+   vector and fold.  The sums are those of v_sum, bit for bit */
+#ifdef FASTGRAD_ONE_LANE
+INLINE V v_sums(V *v) { return v[0]; }
+INLINE V v_tops(V *v) { return v[0]; }
+#else
+#define WITHOUT(s, l) (((l) & (s)) ? LANES + (l) - (s) : (l))
+#define WITH(s, l) (((l) & (s)) ? LANES + (l) : (l) + (s))
+#define MERGE(op, s) \
+    if (s < LANES) UNROLL for (int i = 0; i < s; i++) \
+        v[i] = op(__builtin_shufflevector(v[i], v[(i + s) % LANES], EACH(WITHOUT, (s % LANES))), \
+                  __builtin_shufflevector(v[i], v[(i + s) % LANES], EACH(WITH, (s % LANES))));
+INLINE V v_sums(V *v) {
+    MERGE(v_plus, 8) MERGE(v_plus, 4) MERGE(v_plus, 2) MERGE(v_plus, 1)
+    return v[0];
+}
+INLINE V v_tops(V *v) {
+    MERGE(v_larger, 8) MERGE(v_larger, 4) MERGE(v_larger, 2) MERGE(v_larger, 1)
+    return v[0];
+}
+#endif
 INLINE V v_load(const real *p) { return *(const V *)p; }
 INLINE void v_store(real *p, V v) { *(V *)p = v; }
 
@@ -241,8 +262,6 @@ INLINE void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd)
 }
 #else
 /* stage s exchanges the s-bit of row and lane: rows i and i + s give the lanes without and with that bit */
-#define WITHOUT(s, l) (((l) & (s)) ? LANES + (l) - (s) : (l))
-#define WITH(s, l) (((l) & (s)) ? LANES + (l) : (l) + (s))
 #define STAGE(s) \
     if (s < LANES) UNROLL for (int i = 0; i < LANES; i++) if (!(i & s)) { \
         const V x = v[i], y = v[i | s]; \

@@ -195,7 +195,8 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
 
 cdef void look_around(Plan *s) noexcept nogil:
-    """Between the slices, or layers, of a long step: has the user asked to stop?  The caller raises Python's error."""
+    """Between the slices, or layers, of a long step, and between steps where a call lasts longer than it was meant to: has
+    the user asked to stop?  The caller raises Python's error.  The other threads see the status behind the next barrier."""
     cdef double now = seconds_now()
     cdef int stop = 0
     if now >= s.next_look:
@@ -288,4 +289,6 @@ cdef void train_steps(void *context, int thread, int threads) noexcept nogil:
             break
         if thread == 0:
             s.at = k + 1
+            if k % 64 == 63:
+                look_around(s)
     restore_subnormals(before)

@@ -72,7 +72,7 @@ cdef class Trainer:
         # a thread with too few rows for a tile would leave registers empty
         s.by_tile = threads > 1 and least(self.batch, SLICE) // threads < ROWS
         s.first, s.last, s.at = first, last, first
-        s.done, s.status, s.bad, s.next_look = 0, FINE, -1, 0
+        s.done, s.status, s.bad, s.next_look = 0, FINE, -1, seconds_now() + 0.06
         s.batch_loss = 0
         with nogil:
             parallel_run(train_steps, s, threads)

@@ -82,6 +82,12 @@ INLINE real vm_exp(real x) {
     const real y = (e * half + half) * R(2);
     return x > EXP_TOP ? VM_INF : x < EXP_BOTTOM ? R(0) : y;
 }
+/* the same where x <= 0 */
+INLINE real vm_exp_down(real x) {
+    real half;
+    const real inside = vm_at_least(x, EXP_BOTTOM), e = vm_reduced(inside, &half);
+    return x < EXP_BOTTOM ? R(0) : (e * half + half) * R(2);
+}
 /* exp(x) - 1 without cancellation near 0: 2^n expm1(r) + (2^n - 1) */
 INLINE real vm_expm1(real x) {
     real half;

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 import fastgrad as fg
 
-from .. import catalog, loop, optimizers, schedules, scoring
+from .. import catalog, holdout, optimizers, schedules, scoring
 from .encoding import Encoding
 from .learning import measure
 from .predictions import classes_of
@@ -94,7 +94,7 @@ def split(y: Array, encoding: Encoding, plan: Plan) -> tuple[Array, Array]:
         return np.arange(len(y)), np.zeros(0, np.intp)
     strata = y if encoding.classes is not None else np.zeros(len(y), np.intp)
     order = np.random.default_rng(plan.seed).permutation(len(y))
-    held, kept = loop.hold_out(plan.validation, order, strata)
+    held, kept = holdout.pick(plan.validation, order, strata)
     return kept, held
 
 
