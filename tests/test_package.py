@@ -34,7 +34,9 @@ TRAINING = FOUNDATION | {
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
-TABLES = {"tables.reading", "tables.encoding", "tables.learning", "tables.predictions", "tables.training"}
+TABLES = {
+    "tables.table", "tables.reading", "tables.encoding", "tables.learning", "tables.predictions", "tables.training"
+}  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -72,10 +74,11 @@ LAYERS: dict[str, set[str]] = {
     "check": TRAINING | CHECKING - {"check"},
     "model": TRAINING | CHECKING,
     "__init__": TRAINING | CHECKING | {"model"},
-    "tables.reading": set(),
-    "tables.encoding": {"tables.reading"},
-    "tables.learning": {"tables.reading", "tables.encoding"},
-    "tables.predictions": {"__init__", "catalog", "tables.reading", "tables.encoding"},
+    "tables.table": set(),
+    "tables.reading": {"tables.table"},
+    "tables.encoding": {"tables.table"},
+    "tables.learning": {"tables.table", "tables.encoding"},
+    "tables.predictions": {"__init__", "catalog", "tables.table", "tables.encoding"},
     "tables.training": TRAINING | TABLES - {"tables.training"} | {"__init__"},
     "bench.workloads": {"__init__", "tables.reading"},
     "bench.timing": {"__init__", "bench.workloads", "dispatch"},

@@ -12,7 +12,7 @@ import pytest
 
 from fastgrad.tables import learning, reading
 from fastgrad.tables.encoding import Encoding
-from fastgrad.tables.reading import Table
+from fastgrad.tables.table import Table
 
 PEOPLE = """name, age, job, pay
 Ann, 30, cook, 2.5
@@ -232,6 +232,7 @@ def test_missing_drop_leaves_rows_out(tmp_path):
     assert kept.columns[2] == ("1", "4")
     assert kept.lines is not None
     assert kept.lines.tolist() == [2, 5]
+    assert "row 4 (line 5), column 'a': found '2'" in kept.at(1, 0)
     encoding = learning.learn(kept, [2], missing="drop")
     with pytest.raises(ValueError, match=r"row 2 \(line 3\), column 'a': found '\?'"):
         encoding.encode(with_gaps)
@@ -317,6 +318,15 @@ def test_classes_may_be_numbers_and_texts(tmp_path):
     assert encoding.encode_targets(found, [1]).tolist() == [2, 1, 1, 0]
     with pytest.raises(ValueError, match=r"found '8' where a class was expected: '0\.5'"):
         encoding.encode_targets(table("a,y\n1,8\n", tmp_path), [1])
+
+
+@pytest.mark.parametrize("text", ["a;y\n1,5;1\n2,5;2\n", 'a,y\n"1,234.5",1\n7,2\n', "y;a\n1;1.234,5\n2;3\n"])
+def test_numbers_in_another_notation_are_no_categories(text, tmp_path):
+    found = table(text, tmp_path, header=True)
+    with pytest.raises(ValueError, match=r"column 'a': found '1.*,.*5?', expected numbers in the notation 1234\.5"):
+        learning.learn(found, [found.find("y")])
+    with pytest.raises(ValueError, match="expected numbers in the notation"):
+        learning.learn(found, [found.find("a")])
 
 
 def test_identifiers_are_no_categories(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import fastgrad as fg
 from fastgrad.tables import learning, predictions, reading, training
 from fastgrad.tables.encoding import Encoding
-from fastgrad.tables.reading import Table
+from fastgrad.tables.table import Table
 from fastgrad.tables.training import Plan
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..files import writable
-from ..tables.reading import MISSING, Table
+from ..tables.table import MISSING, Table
 
 DTYPES = ("float32", "float64")
 WHOLE, POSITIVE = click.IntRange(min=0), click.FloatRange(min=0, min_open=True)
@@ -48,7 +48,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 def new_file(text: str) -> Path:
     """A file that can be written when the work is done, so that no result is lost at the end of a long run."""
     path = Path(text)
-    writable(path, "found")
+    writable(path)
     if path.exists() and not path.is_file():
         raise ValueError(f"expected an ordinary file, found {text!r}")
     return path

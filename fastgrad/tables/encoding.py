@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .reading import MISSING, Table
+from .table import MISSING, Table
 
 Array = npt.NDArray[Any]
 RULES = ("error", "mean", "category", "drop")
@@ -174,7 +174,7 @@ class Encoding:
         gaps = table.gaps(place, self.na)
         if gaps.any() and not mendable:
             ways = "--missing mean, category or drop says what to do" if self.missing == "error" else ""
-            ways = ways or f"the rule for missing cells, {self.missing!r}, does not help here"
+            ways = ways or f"--missing {self.missing}, as in training, is no help here"
             raise ValueError(f"{table.at(int(gaps.argmax()), place)} where a value was expected; {ways}")
         return gaps
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .encoding import Encoding, Feature, Target, class_names, require_finite
-from .reading import MISSING, Table
+from .table import MISSING, Table, is_number
 
 Array = npt.NDArray[Any]
 TASKS = ("auto", "classification", "regression")
@@ -60,6 +60,7 @@ def feature_of(table: Table, place: int, missing: str, na: Sequence[str]) -> Fea
         return plain
     cells = table.column(place)
     names = sorted({str(cell) for cell, gap in zip(cells, gaps.tolist(), strict=True) if not gap})
+    require_notation(table, place, names, text_row)
     if len(names) > MAX_CATEGORIES:
         raise ValueError(
             f"{table.at(text_row or 0, place)}, which makes it a column of text with {len(names)} different values; "
@@ -69,12 +70,21 @@ def feature_of(table: Table, place: int, missing: str, na: Sequence[str]) -> Fea
     return replace(plain, categories=(*names, *empty))
 
 
+def require_notation(table: Table, place: int, cells: Sequence[str], text_row: int | None) -> None:
+    """ValueError where a column's texts are numbers in another notation, 1,5 or 1.234,5: categories would be nonsense."""
+    digits = [cell.replace(",", "").replace(".", "") for cell in cells]
+    if text_row is not None and any("," in cell for cell in cells) and all(map(is_number, digits)):
+        raise ValueError(f"{table.at(text_row, place)}, expected numbers in the notation 1234.5")
+
+
 def target_of(table: Table, place: int, task: str, na: Sequence[str]) -> Target:
     """A target column as classes or numbers."""
     values, text_row = table.numbers(place, na)
     name = table.name(place)
     if task == "regression" and text_row is not None:
         raise ValueError(f"{table.at(text_row, place)} where regression expects a number")
+    if text_row is not None:
+        require_notation(table, place, list(map(str, table.column(place))), text_row)
     named = text_row is not None or (table.classes and place < 0)
     gaps = table.gaps(place, na)
     if task == "classification" or (task == "auto" and named):

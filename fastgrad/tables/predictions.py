@@ -17,7 +17,7 @@ import fastgrad as fg
 
 from .. import catalog
 from .encoding import Encoding, Feature, Target
-from .reading import Table
+from .table import Table
 
 Array = npt.NDArray[Any]
 

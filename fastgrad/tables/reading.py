@@ -16,144 +16,20 @@ import gzip
 import io
 import math
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
-Column = tuple[str, ...] | Array  # cells of a text file, or numbers (N,)
+from .table import MISSING, Column, Table, is_number
 
-MISSING = ("", "?", "NA", "nan")  # what stands for an empty cell
+Array = npt.NDArray[Any]
 DELIMITERS = (",", ";", "\t", "|")
 GZIP, NPY, ZIP, IDX = b"\x1f\x8b", b"\x93NUMPY", b"PK\x03\x04", b"\0\0\x08"
 SAMPLE_LINES = 100
-
-
-def number(cell: str) -> float:
-    """The number that a cell holds; ValueError where it holds none.  Python's 1_000 is text here.
-
-    >>> number(" 1e3 ")
-    1000.0
-    """
-    if "_" in cell:
-        raise ValueError(cell)
-    return float(cell)
-
-
-def is_number(cell: str) -> bool:
-    """Tell whether a cell holds a number."""
-    try:
-        number(cell)
-    except ValueError:
-        return False
-    return True
-
-
-@dataclass
-class Table:
-    """Columns of one length, with names.
-
-    `source`: the file, for messages.  `header`: whether the names are the file's own.  `lines` (N,): where each row
-    stands in a text file.  `labels`: columns that came beside the table, as targets; `classes`: whether they are classes
-    by their file's nature.  `alike`: all columns are of one unit, as pixels are.
-    """
-
-    source: str
-    names: tuple[str, ...]
-    columns: tuple[Column, ...]
-    header: bool = False
-    lines: Array | None = None
-    labels: tuple[Column, ...] = ()
-    classes: bool = False
-    alike: bool = False
-    parsed: dict[Any, tuple[Array, int | None]] = field(default_factory=dict, repr=False)
-
-    @property
-    def rows(self) -> int:
-        """N."""
-        return len((self.columns or self.labels)[0])
-
-    def column(self, place: int) -> Column:
-        """A column; -1, -2, ... are the labels."""
-        return self.columns[place] if place >= 0 else self.labels[-1 - place]
-
-    def name(self, place: int) -> str:
-        """Its name."""
-        if place >= 0:
-            return self.names[place]
-        return "label" if len(self.labels) == 1 else f"label {-1 - place}"
-
-    def at(self, row: int, place: int) -> str:
-        """A cell's place in words: file, row (from 1), line of a text file, column, and what it holds."""
-        line = "" if self.lines is None else f" (line {self.lines[row]})"
-        cell = self.column(place)[row]
-        shown = repr(cell if isinstance(cell, str) else cell.item())
-        return f"{self.source}, row {row + 1}{line}, column {self.name(place)!r}: found {shown:.60}"
-
-    def gaps(self, place: int, na: Iterable[str] = MISSING) -> Mask:
-        """Which cells of a column are empty (N,): `na` in text, NaN among numbers."""
-        column = self.column(place)
-        if isinstance(column, np.ndarray):
-            return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
-        empty = {"", *na}
-        return np.fromiter((cell in empty for cell in column), bool, len(column))
-
-    def numbers(self, place: int, na: Iterable[str] = MISSING) -> tuple[Array, int | None]:
-        """A column as float64 (N,), NaN where it is empty, and the first row that holds no number (None: all do)."""
-        column, key = self.column(place), (place, tuple(na))
-        if isinstance(column, np.ndarray):
-            return column.astype(np.float64), None
-        if key not in self.parsed:  # the same cells are asked for again and again, and reading them is dear
-            self.parsed[key] = parse(column, self.gaps(place, na))
-        return self.parsed[key]
-
-    def find(self, column: str) -> int:
-        """The place of a column given by its name, or by its number: from 0, or from the end as -1, -2, ...
-
-        ValueError lists the columns.
-
-        >>> Table("t", ("age", "pay"), (("1",), ("2",)), header=True).find("pay")
-        1
-        """
-        if self.header and column in self.names:
-            return self.names.index(column)
-        try:
-            place = range(len(self.columns))[int(column)]
-        except (ValueError, IndexError):
-            if self.header:
-                known = ", ".join(map(repr, self.names))
-            else:
-                count = len(self.columns)
-                known = f"0 to {count - 1}, or -{count} to -1 from the end (there is no header)"
-            raise ValueError(f"no column {column!r} in {self.source}; its columns: {known}") from None
-        return place
-
-    def keep(self, mask: Mask) -> Table:
-        """The rows where `mask` (N,) is True."""
-        rows = np.flatnonzero(mask)
-
-        def picked(column: Column) -> Column:
-            return column[rows] if isinstance(column, np.ndarray) else tuple(column[row] for row in rows.tolist())
-
-        lines = None if self.lines is None else self.lines[rows]
-        columns, labels = tuple(map(picked, self.columns)), tuple(map(picked, self.labels))
-        return replace(self, columns=columns, labels=labels, lines=lines, parsed={})
-
-
-def parse(column: tuple[str, ...], gaps: Mask) -> tuple[Array, int | None]:
-    """As `Table.numbers`."""
-    values = [math.nan] * len(column)
-    for row in np.flatnonzero(~gaps).tolist():
-        try:
-            values[row] = number(column[row])
-        except ValueError:
-            return np.array(values), row
-    return np.array(values), None
 
 
 def read(

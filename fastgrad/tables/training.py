@@ -27,7 +27,7 @@ from .. import catalog, holdout, optimizers, schedules, scoring
 from .encoding import Encoding
 from .learning import measure
 from .predictions import classes_of
-from .reading import Table
+from .table import Table
 
 Array = npt.NDArray[Any]
 SCALED = ("mse", "mae", "quantile")  # loss(c d) = c' loss(d) for any scale c of the differences
@@ -126,17 +126,17 @@ def train(table: Table, encoding: Encoding, places: list[int], plan: Plan) -> Tr
         progress=plan.progress,
     )  # fmt: skip
     seconds = time.monotonic() - started
-    wanted = net.forward(X) * np.asarray(scale, net.dtype) + np.asarray(centre, net.dtype)
+    wanted = net.forward(X, threads=plan.threads) * np.asarray(scale, net.dtype) + np.asarray(centre, net.dtype)
     del X
     whole = fg.Network(list(net.layers), loss=loss, dtype="float64", seed=plan.seed)
     whole.parameters, whole.metadata = net.parameters, net.metadata
     fold(whole, encoding, centre, scale)
-    net, raw = narrowed(whole, plan.dtype, encoding, table, wanted)
+    net, raw = narrowed(whole, plan, encoding, table, wanted)
     figures = {
         "columns": len(encoding.features), "inputs": encoding.inputs, "parameters": net.size,
         "epochs": history.epochs, "seconds": seconds, "loss": loss, "dtype": net.dtype.name,
-        "training": judge(net, encoding, raw[kept], y[kept]),
-        "validation": judge(net, encoding, raw[held], y[held]) if held.size else None,
+        "training": judge(net, encoding, raw[kept], y[kept], plan.threads),
+        "validation": judge(net, encoding, raw[held], y[held], plan.threads) if held.size else None,
     }  # fmt: skip
     return Trained(net, history, figures)
 
@@ -163,25 +163,25 @@ def fold(net: fg.Network, encoding: Encoding, centre: Array, scale: Array) -> No
 
 
 def narrowed(
-    net: fg.Network, dtype: str, encoding: Encoding, table: Table, wanted: Array
+    net: fg.Network, plan: Plan, encoding: Encoding, table: Table, wanted: Array
 ) -> tuple[fg.Network, Array]:  # fmt: skip
-    """The float64 network in `dtype` if that keeps the scores `wanted` (N, O), else as it is; raw rows in its dtype."""
-    raw = encoding.encode(table, dtype)
+    """The float64 network in the plan's dtype if that keeps the scores `wanted` (N, O), else as it is; its raw rows."""
+    raw = encoding.encode(table, plan.dtype)
     try:
-        narrow = net.astype(dtype)
+        narrow = net.astype(plan.dtype)
     except ValueError:  # a weight that float32 cannot hold
         return net, encoding.encode(table, net.dtype)
     spread = wanted.std(axis=0, dtype=np.float64)
-    if (np.abs(narrow.forward(raw) - wanted) <= FOLDED * np.where(spread > 0, spread, 1.0)).all():
+    if (np.abs(narrow.forward(raw, threads=plan.threads) - wanted) <= FOLDED * np.where(spread > 0, spread, 1.0)).all():
         return narrow, raw
     return net, encoding.encode(table, net.dtype)
 
 
-def judge(net: fg.Network, encoding: Encoding, X: Array, y: Array) -> dict[str, float]:
+def judge(net: fg.Network, encoding: Encoding, X: Array, y: Array, threads: int | None) -> dict[str, float]:
     """Number of rows, loss, and accuracy or r2."""
-    predicted = net.predict(X)
+    predicted = net.predict(X, threads=threads)
     if encoding.classes is None:
         score = {"r2": scoring.r2(y, predicted)}
     else:
         score = {"accuracy": float(np.mean(classes_of(net, predicted) == y))}
-    return {"rows": len(y), "loss": net.loss(X, y), **score}
+    return {"rows": len(y), "loss": net.loss(X, y, threads=threads), **score}
