@@ -30,7 +30,10 @@ README = Path(__file__).parents[1] / "README.md"
 FOUNDATION = {"catalog", "formulas", "arrays", "history"}
 TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "pace", "loop"}
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
-BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
+BENCH = {
+    "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
+    "bench.results", "bench.compare", "bench.report",
+}  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -56,9 +59,14 @@ LAYERS: dict[str, set[str]] = {
     "bench.workloads": {"__init__"},
     "bench.timing": {"__init__", "bench.workloads", "dispatch"},
     "bench.peers": {"bench.workloads", "bench.timing"},
-    "bench.worker": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "dispatch"},
+    "bench.pieces": {"__init__", "catalog", "network", "dispatch", "bench.workloads"},
+    "bench.worker": {"__init__", "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "dispatch"},
     "bench.runs": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "bench.worker", "dispatch"},
-    "bench.suites": BENCH - {"bench.suites"} | {"__init__", "dispatch"},
+    "bench.suites": BENCH - {"bench.suites", "bench.results", "bench.compare", "bench.report"}
+    | {"__init__", "dispatch"},
+    "bench.results": set(),
+    "bench.compare": {"bench.runs", "bench.results"},
+    "bench.report": {"bench.runs", "bench.results"},
     "demo": BENCH | {"__init__", "dispatch"},
     "cli": BENCH | {"__init__", "catalog", "check", "dispatch", "demo"},
     "__main__": {"cli"},
