@@ -32,7 +32,7 @@ TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispat
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 BENCH = {
     "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
-    "bench.results", "bench.compare", "bench.report",
+    "bench.results", "bench.compare", "bench.charts", "bench.report",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
@@ -62,11 +62,11 @@ LAYERS: dict[str, set[str]] = {
     "bench.pieces": {"__init__", "catalog", "network", "dispatch", "bench.workloads"},
     "bench.worker": {"__init__", "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "dispatch"},
     "bench.runs": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "bench.worker", "dispatch"},
-    "bench.suites": BENCH - {"bench.suites", "bench.results", "bench.compare", "bench.report"}
-    | {"__init__", "dispatch"},
+    "bench.suites": {"__init__", "dispatch", "bench.workloads", "bench.pieces", "bench.runs"},
     "bench.results": set(),
     "bench.compare": {"bench.runs", "bench.results"},
-    "bench.report": {"bench.runs", "bench.results"},
+    "bench.charts": {"bench.results"},
+    "bench.report": {"bench.runs", "bench.results", "bench.charts"},
     "demo": BENCH | {"__init__", "dispatch"},
     "cli": BENCH | {"__init__", "catalog", "check", "dispatch", "demo"},
     "__main__": {"cli"},

@@ -55,7 +55,8 @@ def case(record: Mapping[str, Any]) -> str:
     """
     kind = "" if record["kind"] == "train" else f"{record['kind']} "
     piece = f"{record['piece']} " if record.get("piece") else ""
-    return f"{kind}{piece}{'-'.join(map(str, record['sizes']))} b{record['batch']}"
+    rows = "" if piece and record["batch"] == 1 else f" b{record['batch']}"  # a block of values has no rows
+    return f"{kind}{piece}{'-'.join(map(str, record['sizes']))}{rows}"
 
 
 def name(record: Mapping[str, Any]) -> str:
