@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -181,18 +180,27 @@ def test_bench_prints_a_table_and_writes_json(tmp_path, capsys):
 @pytest.mark.parametrize(("passed", "status"), [(True, 0), (False, 1)])
 def test_bench_compare_prints_the_comparison_and_tells_by_its_status(passed, status, tmp_path, capsys, monkeypatch):
     class Comparison:
-        def __init__(self, *files: Path) -> None:
-            self.files, self.passed = files, passed
+        def __init__(self, old: Path, new: Path, *, threshold: float | None) -> None:
+            self.words, self.passed = f"{old.name} and {new.name}, {threshold}", passed
 
         def __str__(self) -> str:
-            return " and ".join(path.name for path in self.files)
+            return self.words
 
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     for path in (old, new):
         path.write_text("{}")
-    monkeypatch.setitem(sys.modules, "fastgrad.bench.compare", SimpleNamespace(compare=Comparison))
+    monkeypatch.setattr("fastgrad.bench.compare.compare", Comparison)
     assert cli.main(["bench", "compare", str(old), str(new)]) == status
-    assert capsys.readouterr().out == "old.json and new.json\n"
+    assert capsys.readouterr().out == "old.json and new.json, None\n"
+    assert cli.main(["bench", "compare", str(old), str(new), "--threshold", "0.1"]) == status
+    assert capsys.readouterr().out == "old.json and new.json, 0.1\n"
+
+
+def test_bench_compare_refuses_files_that_hold_no_figures(tmp_path, capsys):
+    path = tmp_path / "old.json"
+    path.write_text("{}")
+    assert cli.main(["bench", "compare", str(path), str(path)]) == 1
+    assert "old.json" in capsys.readouterr().err
 
 
 def test_bench_report_is_given_all_files(tmp_path, monkeypatch):
@@ -200,8 +208,7 @@ def test_bench_report_is_given_all_files(tmp_path, monkeypatch):
     for path in files:
         path.write_text("{}")
     told: list[Any] = []
-    write = lambda results, output: told.append(([*results], output))  # noqa: E731
-    monkeypatch.setitem(sys.modules, "fastgrad.bench.report", SimpleNamespace(write=write))
+    monkeypatch.setattr("fastgrad.bench.report.write", lambda results, output: told.append(([*results], output)))
     assert cli.main(["bench", "report", *map(str, files), "--output", str(tmp_path / "r.html")]) == 0
     assert told == [(files, tmp_path / "r.html")]
 

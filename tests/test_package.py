@@ -33,9 +33,12 @@ TRAINING = FOUNDATION | {
     "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
-BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
 TABLES = {
     "tables.table", "tables.reading", "tables.encoding", "tables.learning", "tables.predictions", "tables.training"
+}  # fmt: skip
+BENCH = {
+    "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
+    "bench.results", "bench.compare", "bench.charts", "bench.report",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
@@ -83,9 +86,14 @@ LAYERS: dict[str, set[str]] = {
     "bench.workloads": {"__init__", "tables.reading"},
     "bench.timing": {"__init__", "bench.workloads", "dispatch"},
     "bench.peers": {"bench.workloads", "bench.timing"},
-    "bench.worker": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "dispatch"},
+    "bench.pieces": {"__init__", "catalog", "network", "dispatch", "bench.workloads"},
+    "bench.worker": {"__init__", "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "dispatch"},
     "bench.runs": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "bench.worker", "dispatch"},
-    "bench.suites": BENCH - {"bench.suites"} | {"__init__", "dispatch"},
+    "bench.suites": {"__init__", "dispatch", "bench.workloads", "bench.pieces", "bench.runs"},
+    "bench.results": set(),
+    "bench.compare": {"bench.runs", "bench.results"},
+    "bench.charts": {"bench.results"},
+    "bench.report": {"bench.runs", "bench.results", "bench.charts"},
     "demo": BENCH | {"__init__", "dispatch"},
     "cli": BENCH | TABLES | {"__init__", "catalog", "check", "dispatch", "demo", "files", "schedules"},
     "__main__": {"cli"},

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastgrad.bench import runs, suites, timing, worker, workloads
+from fastgrad.bench import pieces, runs, suites, timing, worker, workloads
 from fastgrad.bench.peers import CONTENDERS
 from fastgrad.bench.runs import Series, command, run_alternating
 from fastgrad.bench.workloads import OWN, Case, Task
@@ -102,7 +102,7 @@ def test_every_process_makes_the_same_arrays():
 
 
 def test_a_task_survives_its_journey():
-    task = Task("predict", (3, 2), 7, "float64", 2, 5, True, "somewhere")
+    task = Task("predict", (3, 2), 7, "float64", 2, 5, True, "somewhere", "forward")
     assert Task.from_json(task.to_json()) == task
 
 
@@ -160,12 +160,13 @@ def test_contenders_alternate_and_ratios_are_paired(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setattr(runs, "command", lambda name: fake(name, log, [1.0, 10.0, 2.0]))
     found = run_alternating(SMALL, (), 3, extra={"other": fake("other", log, [2.0, 30.0, 8.0])}, log=quiet)
-    own = ["fastgrad run", "fastgrad limits"]
-    assert log.read_text().splitlines() == [*own, "other run", "other run", *own, *own, "other run"]
+    turn = ["fastgrad run", "fastgrad limits"]
+    assert log.read_text().splitlines() == [*turn, "other run", "other run", *turn, *turn, "other run"]
     assert found[1].times_slower(found[0]) == [2.0, 3.0, 4.0]
     assert found[0].share(2e9) == pytest.approx(1.0)  # the middle one of 2/1, 2/10, 2/2
     assert "3.00x (2.00-4.00) 8.00 s" in runs.cell(found[1], found[0])
-    record = runs.records("train", SMALL, found, 2e9)[1]
+    own, record = runs.records("train", SMALL, found, 2e9)
+    assert own["shares"] == pytest.approx([2.0, 0.2, 1.0])
     assert (record["seconds"], record["ratio"], record["contender"]) == (8.0, 3.0, "other")
 
 
@@ -263,7 +264,7 @@ def test_contenders_predict_alike(name, rows):
 
 
 def test_fastgrad_answers_every_kind_of_task():
-    assert set(worker.FASTGRAD) == {"train", "update", "predict", "mnist", "online"}
+    assert set(worker.FASTGRAD) == {"train", "predict", "mnist", "online", *pieces.PREPARE}
     for task in (Task("update", (100,), quick=True), Task("online", (20, 1), quick=True)):
         prepared, _ = worker.prepare("fastgrad", task)
         answer = prepared.run()

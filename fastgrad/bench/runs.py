@@ -72,10 +72,13 @@ class Series:
         """The median of one entry of the answers over the rounds."""
         return statistics.median(answer[key] for answer in self.answers)
 
+    def shares(self, work: float, key: str = "flops") -> list[float]:
+        """work / seconds / limit, round by round: the part of the machine's peak that was reached."""
+        return [work / s / limit[key] for s, limit in zip(self.seconds, self.limits, strict=True)]
+
     def share(self, work: float, key: str = "flops") -> float:
-        """Median over the rounds of work / seconds / limit: the part of the machine's peak that was reached."""
-        pairs = zip(self.seconds, self.limits, strict=True)
-        return statistics.median(work / seconds / limit[key] for seconds, limit in pairs)
+        """The median of `shares`."""
+        return statistics.median(self.shares(work, key))
 
     def times_slower(self, reference: Series) -> list[float]:
         """This contender's seconds over the reference's, round by round."""
@@ -239,7 +242,8 @@ def records(
     for series in found:
         row: dict[str, Any] = {
             "suite": suite, "kind": task.kind, "sizes": list(task.sizes), "batch": task.batch, "dtype": task.dtype,
-            "threads": task.threads, "contender": series.name, "about": series.about, "facts": series.facts,
+            "threads": task.threads, "piece": task.piece, "quick": task.quick,
+            "contender": series.name, "about": series.about, "facts": series.facts,
         }  # fmt: skip
         if series.skipped:
             row["skipped"] = series.skipped
@@ -250,6 +254,7 @@ def records(
                 "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
             }  # fmt: skip
             if series.limits and work:
-                row |= {"share": series.share(work, limit), "limits": series.limits}
+                shares = series.shares(work, limit)
+                row |= {"share": statistics.median(shares), "shares": shares, "limits": series.limits}
         rows.append(row)
     return rows

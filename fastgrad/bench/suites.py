@@ -9,10 +9,12 @@ from __future__ import annotations
 import platform
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from . import runs
+from . import pieces, runs
 from .runs import ROUNDS, Series, cell, duration, processors, say, table
 from .workloads import MNIST_CASE, MNIST_EPOCHS, ONLINE_COLUMNS, ONLINE_EPOCHS, ONLINE_ROWS, OWN, Case, Task
 
@@ -47,7 +49,8 @@ class Options:
 
     def measure(self, task: Task, peers: Sequence[str], rounds: int = ROUNDS) -> list[Series]:
         """The alternating run of one task, announced."""
-        self.log(f"{task.kind} {task.case.name}, {task.dtype}, threads: {task.threads}")
+        what = f"{task.kind} {task.piece}".strip()
+        self.log(f"{what} {task.case.name}, {task.dtype}, threads: {task.threads}")
         asked = self.rounds or (1 if self.quick else rounds)
         chosen = [name for name in peers if name in self.peers]
         return runs.run_alternating(
@@ -125,6 +128,27 @@ def peers(options: Options) -> Result:
     return training("peers", f"Training beside other libraries, {options.dtype}, Adam", options, PEERS)
 
 
+def kernels(options: Options) -> Result:
+    """The pieces of a training step on their own, each beside the limit that holds for it, on one thread."""
+    result = Result(
+        f"Pieces of a training step, {options.dtype}, one thread",
+        ["piece", "sizes", "fastgrad, a run", "a value", "of peak", "peak"],
+        notes=[
+            "flops: of the machine's multiply-adds; a function's value counts as one, so that 5 % takes as long as twenty",
+            "bytes: of those that a large NumPy copy moves; more than 100 % where results go where the data came from",
+        ],
+    )
+    for task in pieces.tasks(options.dtype, options.quick):
+        task = replace(task, seed=options.seed)
+        measure, found = pieces.measure_of(task), options.measure(task, ())
+        shape = " x ".join(f"{n:,}" for n in (task.batch, *task.sizes) if n > 1)
+        value = f"{found[0].median() / measure.values * 1e9:.3g} ns"
+        share = f"{found[0].share(measure.work, measure.limit):.1%}"
+        result.row(options, f"{task.kind} {task.piece}", shape, own_cell(found[0]), value, share, measure.limit)
+        result.add("kernels", task, found, measure.work, measure.limit)
+    return result
+
+
 def optimizers(options: Options) -> Result:
     """Adam on its own: one flat array of ten thousand and of ten million parameters."""
     result = Result(
@@ -135,15 +159,15 @@ def optimizers(options: Options) -> Result:
             "bandwidth: 7 numbers a parameter (w, g, m, v read; w, m, v written), beside a NumPy copy",
         ],
     )
-    width = 4 if options.dtype == "float32" else 8
     for threads in options.possible_threads():
         for size in (1000, 20_000) if options.quick else (10_000, 10_000_000):
             task = options.task("update", Case((size,), 1), threads)
             found = options.measure(task, ("torch",))
-            share = f"{found[0].share(7.0 * width * size, 'bytes'):.0%}"
+            measure = pieces.measure_of(task)
+            share = f"{found[0].share(measure.work, measure.limit):.0%}"
             cells = [cell(series, found[0]) for series in found[1:]]
             result.row(options, f"{size:,}", str(threads), own_cell(found[0]), share, *(cells or ["-"]))
-            result.add("optimizers", task, found, 7.0 * width * size, "bytes")
+            result.add("optimizers", task, found, measure.work, measure.limit)
     return result
 
 
@@ -206,7 +230,8 @@ def online(options: Options) -> Result:
 
 
 SUITES: Mapping[str, Callable[[Options], Result]] = {
-    "train": train, "peers": peers, "optimizers": optimizers, "inference": inference, "mnist": mnist, "online": online
+    "train": train, "kernels": kernels, "peers": peers, "optimizers": optimizers, "inference": inference, "mnist": mnist,
+    "online": online,
 }  # fmt: skip
 
 
@@ -217,10 +242,21 @@ def run(name: str, options: Options) -> Result:
     return SUITES[name](options)
 
 
+def cpu_name() -> str:
+    """The processor's name, as far as the system tells; empty where it does not."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
 def document(results: Sequence[Result]) -> dict[str, Any]:
     """What is written for --json: where it was measured, and all records."""
     from .. import dispatch
 
-    machine = {"machine": platform.machine(), "system": platform.platform(), "processors": len(processors())}
+    machine = {
+        "machine": platform.machine(), "cpu": cpu_name(), "system": platform.platform(), "processors": len(processors())
+    }  # fmt: skip
     found = [record for result in results for record in result.records]
     return {"fastgrad": dispatch.info(), "python": platform.python_version(), **machine, "records": found}

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from . import timing, workloads
+from . import pieces, timing, workloads
 from .peers import CONTENDERS, Builder
 from .timing import Prepared
 from .workloads import Task
@@ -60,19 +60,9 @@ def train(task: Task) -> Prepared:
     return Prepared(run, about(), {"loss": float(loss)})
 
 
-def update(task: Task) -> Prepared:
-    """`opt.update` of Adam on one flat array; seconds per update."""
-    import fastgrad as fg
-
-    w, g = workloads.optimizer_data(task)
-    opt = fg.Adam(workloads.LR)
-    state = opt.init(w)
-
-    def work(n: int) -> None:
-        for _ in range(n):
-            opt.update(w, g, state)
-
-    return Prepared(timing.timed(work, 1, quick=task.quick), about())
+def piece(task: Task) -> Prepared:
+    """A piece of a training step, such as `opt.update` on one flat array; seconds per run."""
+    return Prepared(timing.timed(pieces.prepare(task), 1, quick=task.quick), about())
 
 
 def predict(task: Task) -> Prepared:
@@ -137,7 +127,7 @@ def online(task: Task) -> Prepared:
 
 
 FASTGRAD: Mapping[str, Builder] = {
-    "train": train, "update": update, "predict": predict, "mnist": mnist, "online": online
+    "train": train, "predict": predict, "mnist": mnist, "online": online, **dict.fromkeys(pieces.PREPARE, piece)
 }  # fmt: skip
 
 
@@ -160,7 +150,7 @@ def limits(task: Task) -> dict[str, float]:
     """What the machine can do on the task's threads, a second: "flops" in registers, "bytes" of a large copy."""
     seconds = 0.005 if task.quick else 0.05
     found = {"flops": timing.peak_flops(task.dtype, task.threads, seconds)}
-    if task.kind == "update":
+    if task.kind in pieces.MEMORY:
         size = workloads.MB if task.quick else 64 * workloads.MB
         found["bytes"] = timing.copy_bandwidth(task.threads, size)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -106,9 +105,16 @@ def command() -> None:
 @command.command("compare", epilog="\b\nExample:\n  fastgrad bench compare old.json new.json")
 @click.argument("old", type=options.FILE)
 @click.argument("new", type=options.FILE)
-def compare(old: Path, new: Path) -> int:
-    """Compare two files of figures; exit status 1 where NEW has become slower than OLD."""
-    found = importlib.import_module("fastgrad.bench.compare").compare(old, new)
+@click.option("--threshold", type=click.FloatRange(0, 1, max_open=True), metavar="FRACTION",
+              help="How much a share of the peak may fall; by default what the rounds' own scatter explains.")  # fmt: skip
+def compare(old: Path, new: Path, threshold: float | None) -> int:
+    """Compare two files of figures; exit status 1 where NEW is slower.
+
+    OLD and NEW were written by `fastgrad bench SUITE --json FILE`.
+    """
+    from ..bench import compare as comparisons
+
+    found = comparisons.compare(old, new, threshold=threshold)
     print(found)
     return 0 if found.passed else 1
 
@@ -117,5 +123,7 @@ def compare(old: Path, new: Path) -> int:
 @click.argument("files", type=options.FILE, nargs=-1, required=True, metavar="FILE...")
 @click.option("--output", "to", type=options.NEW_FILE, required=True, metavar="FILE.html", help="The page to write.")
 def report(files: tuple[Path, ...], to: Path) -> None:
-    """Make a page with pictures from files of figures."""
-    importlib.import_module("fastgrad.bench.report").write(files, to)
+    """Make one page of files of figures."""
+    from ..bench import report as reports
+
+    reports.write(files, to)
