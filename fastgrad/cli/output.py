@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -42,10 +43,23 @@ def require_matplotlib() -> None:
         raise ImportError(f'{error}. --plot needs matplotlib: pip install "fastgrad[plot]"') from error
 
 
+def plain(value: Any) -> Any:
+    """What JSON knows: NumPy's numbers and arrays as plain ones, null for what is not finite, the rest as text.
+
+    >>> plain({"a": np.float32(0.5), "b": (float("nan"), None)})
+    {'a': 0.5, 'b': [None, None]}
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
 def show_json(value: Any) -> None:
-    """Print JSON; NumPy's numbers and arrays as plain ones, the rest that JSON does not know as text."""
-
-    def plain(other: Any) -> Any:
-        return other.tolist() if isinstance(other, np.ndarray | np.generic) else str(other)
-
-    print(json.dumps(value, indent=2, default=plain))
+    """Print JSON that any program can read."""
+    print(json.dumps(plain(value), indent=2, allow_nan=False))

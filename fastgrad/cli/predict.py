@@ -56,7 +56,7 @@ def command(
     else:
         with replacing(to) as new, open(new, "w", encoding="utf-8", newline="") as file:
             if as_json:
-                json.dump({"predictions": found.records()}, file, indent=2)
+                json.dump(output.plain({"predictions": found.records()}), file, indent=2)
             else:
                 write_csv(file, found.rows())
 
