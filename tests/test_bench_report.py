@@ -228,7 +228,7 @@ def test_a_file_that_is_not_sound_leaves_the_older_page(tmp_path, records):
 def test_a_page_that_cannot_be_written_leaves_no_draft(tmp_path, monkeypatch):
     good = write(tmp_path / "good.json", PEERS)
     for output in (tmp_path, tmp_path / "nowhere" / "page.html"):
-        with pytest.raises(OSError, match="output: expected a file in a folder that exists"):
+        with pytest.raises(OSError, match=r"^output: "):
             report.write([good], output)
     page = tmp_path / "page.html"
     page.write_text("older")
@@ -236,7 +236,7 @@ def test_a_page_that_cannot_be_written_leaves_no_draft(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("pathlib.Path.replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="no space left"):
         report.write([good], page)
     assert page.read_text() == "older"

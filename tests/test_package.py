@@ -93,7 +93,7 @@ LAYERS: dict[str, set[str]] = {
     "bench.results": set(),
     "bench.compare": {"bench.runs", "bench.results"},
     "bench.charts": {"bench.results"},
-    "bench.report": {"bench.runs", "bench.results", "bench.charts"},
+    "bench.report": {"files", "bench.runs", "bench.results", "bench.charts"},
     "demo": BENCH | {"__init__", "dispatch"},
     "cli": BENCH | TABLES | {"__init__", "catalog", "check", "dispatch", "demo", "files", "schedules"},
     "__main__": {"cli"},

@@ -7,11 +7,11 @@ unless all files are sound and all pictures drawn, and then at once.  Leaves out
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..files import replacing, writable
 from . import charts
 from .results import Results, read
 from .results import case as case_of
@@ -43,16 +43,10 @@ def write(results: Sequence[str | Path], output: str | Path) -> None:
     """
     if not results:
         raise ValueError("results: expected at least one file, found none")
-    output = Path(output)
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"output: expected a file in a folder that exists, found {str(output)!r}")
+    writable(output, "output")
     text = page([read(path) for path in results])
-    draft = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(output, "output") as new:
+        new.write_text(text, encoding="utf-8")
 
 
 def page(files: Sequence[Results]) -> str:
