@@ -293,6 +293,20 @@ def test_docstring_examples(path):
     assert result.failed == 0, f"{result.failed} of {result.attempted} examples, see the output"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the commands are those of a POSIX shell")
+def test_readme_commands_on_a_table(tmp_path):
+    if not README.is_file():
+        pytest.skip("README.md is not beside the tests")
+    shown = re.search(r"<!-- command:table -->\n```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown
+    python = f"'{sys.executable}' -P"
+    commands = shown[1].replace(".venv/bin/python", python).replace(".venv/bin/fastgrad", f"{python} -m fastgrad")
+    done = subprocess.run(["sh", "-ec", commands], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    predictions = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert predictions[0].startswith("class,probability of class_0,") and len(predictions) == 179
+
+
 def test_readme_examples(tmp_path, monkeypatch):
     if not README.is_file():
         pytest.skip("README.md is not beside the tests")
