@@ -88,6 +88,28 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html; a public docstring that owes something, or a broken reference, fails."""
+    install_wheel(session)
+    session.install(*EXTRAS["docs"])
+    session.run("sphinx-build", "-W", "--keep-going", str(ROOT / "docs"), str(ROOT / "docs" / "_build" / "html"))
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the tests of the kernels with AddressSanitizer and UBSan (gcc on Linux); arguments go to pytest."""
+    install_wheel(session)  # for what it brings along; the script builds kernels of its own
+    session.run("bash", str(ROOT / "tools" / "sanitize.sh"), *session.posargs, env={"PYTHON": "python"}, external=True)
+
+
+@nox.session
+def valgrind(session: nox.Session) -> None:
+    """Train and predict under valgrind's memcheck (Linux)."""
+    install_wheel(session)
+    session.run("bash", str(ROOT / "tools" / "valgrind.sh"), env={"PYTHON": "python"}, external=True)
+
+
+@nox.session
 def bench_quick(session: nox.Session) -> None:
     """Run every benchmark once, to see that it runs; times come from `fastgrad bench` on a quiet machine."""
     install_wheel(session)

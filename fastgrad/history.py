@@ -18,7 +18,7 @@ class History(Mapping[str, list[float]]):
         self._columns: dict[str, list[float]] = {}
 
     def add(self, **values: float) -> None:
-        """Append an epoch."""
+        """Append an epoch: `values`, one number for each column."""
         for name, value in values.items():
             self._columns.setdefault(name, []).append(value)
 
@@ -37,7 +37,7 @@ class History(Mapping[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """Epochs recorded."""
+        """Number of epochs recorded."""
         return len(next(iter(self._columns.values()), []))
 
     def plot(self, axes: Any = None) -> Any:
@@ -64,8 +64,15 @@ class History(Mapping[str, list[float]]):
 class DivergenceError(ArithmeticError):
     """The loss or the gradient stopped being finite.  The network holds the parameters of the last good epoch.
 
-    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss,
-    or in the norm of the gradient); `history` holds the epochs before.
+    `message` says where; `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared
+    (None: in the loss, or in the norm of the gradient); `history` holds the epochs before.
+
+    >>> import numpy as np, fastgrad as fg
+    >>> try:
+    ...     fg.Network([1, 1]).fit(np.ones((8, 1)), np.ones(8), epochs=100, optimizer=fg.SGD(1e6))
+    ... except fg.DivergenceError as error:
+    ...     print(error.epoch == error.history.epochs)
+    True
     """
 
     def __init__(self, message: str, epoch: int, batch: int, layer: int | None, history: History) -> None:

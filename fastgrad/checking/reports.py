@@ -31,7 +31,7 @@ class Entry:
     """One entry of a gradient: its place, what was claimed, what was measured, the relative error between them.
 
     parameter: the name, such as "layers.0.weight", or "x" for a function. index: of the entry in it, () for a number and
-    for a random direction. error: beyond that of `numeric` itself.
+    for a random direction. given, numeric: the slope claimed and measured. error: beyond that of `numeric` itself.
     """
 
     parameter: str
@@ -52,15 +52,17 @@ class GradientReport:
     verdict: "ok", "kink" (right; some entries sit on a kink, where any value between the one-sided slopes is right),
     "wrong", "noise" (finite differences of this function cannot tell), "nondeterministic" (two calls of the gradient
     differ) or "nonfinite". passed: verdict is "ok" or "kink". max_error: the largest relative error of an entry,
-    max(|given - numeric| - error of numeric, 0) / (max(|given|, |numeric|) + floor * max |gradient|); worst: that
+    `max(|given - numeric| - error of numeric, 0) / (max(|given|, |numeric|) + floor * max |gradient|)`; worst: that
     entry. kinks, noise, wrong: lists of Entry; numeric is the middle of the one-sided slopes at a kink. checked of size
-    entries were compared one by one, and lines random directions. rows: one per parameter, for the table.
-    evaluations: of the function. notes: what else there is to say.
+    entries were compared one by one, and lines random directions, to the relative tolerance rtol. rows: one per parameter,
+    for the table. evaluations: of the function. notes: what else there is to say.
 
     >>> import fastgrad as fg
     >>> report = fg.check_gradients(lambda x: x**2, 3.0, gradient=lambda x: 2.1 * x)
     >>> report.verdict, round(report.worst.given, 6), round(report.worst.numeric, 6)
     ('wrong', 6.3, 6.0)
+    >>> isinstance(report, fg.GradientReport)
+    True
     """
 
     verdict: str
