@@ -155,7 +155,9 @@ class Network:
         >>> Network([2, 1]).astype("float64").dtype
         dtype('float64')
         """
-        other = Network.__new__(Network)
+        other = type(self).__new__(
+            type(self)
+        )  # of a subclass too: what it overrides is to be checked in float64 as well
         other.__setstate__({**self.__getstate__(), "dtype": dtype})
         return other
 

@@ -27,7 +27,7 @@ README = Path(__file__).parents[1] / "README.md"
 # subpackage that is one thing stands for all its modules; an __init__.py that only says what is there needs no entry.
 # "__init__": the public names, `import fastgrad`; it loads the library lazily, so only what stands above the library may
 # use it.
-FOUNDATION = {"catalog", "formulas", "arrays", "history"}
+FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {"network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "pace", "loop"}
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
@@ -35,7 +35,8 @@ LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
     "arrays": set(),
-    "history": set(),
+    "plots": set(),
+    "history": {"plots"},
     "kernels": {"catalog", "formulas"},
     "dispatch": {"kernels"},
     "losses": {"catalog"},
