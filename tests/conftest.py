@@ -1,11 +1,16 @@
-"""The grids that many tests share: compiled builds, dtypes, a random generator."""
+"""The grids that many tests share: compiled builds, dtypes, a random generator; how hypothesis draws."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from fastgrad import dispatch
+
+# the same cases in every run, a failure can be run again; no deadline, since machines are busy
+settings.register_profile("house", derandomize=True, deadline=None)
+settings.load_profile("house")
 
 LEVELS = dispatch.usable_levels()
 BUILDS = [(bits, level) for bits in (32, 64) for level in LEVELS]
