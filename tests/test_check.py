@@ -187,3 +187,18 @@ def test_a_copy_is_worked_on_even_when_it_fails(data):
     with pytest.raises(ValueError, match="X"):
         fg.check_gradients(net, np.full((4, 5), np.nan), [0, 1, 2, 0])
     np.testing.assert_array_equal(net.parameters, twin.parameters)
+
+
+def test_an_error_too_small_in_each_entry_is_seen_along_random_directions(data):
+    """All entries are off by half the tolerance: no single one is wrong, their sum along a direction is."""
+    net = tampered(lambda grads: [(W * (1 + 5e-7), b * (1 + 5e-7)) for W, b in grads])
+    assert fg.check_gradients(net, *data).passed
+    report = fg.check_gradients(net, *data, max_entries=60)
+    assert report.verdict == "wrong" and report.worst.index == () and "(random direction)" in report.worst.parameter
+    assert report.worst.place == report.worst.parameter and "raise max_entries" in str(report)
+    assert fg.check_gradients(tampered(lambda grads: grads), *data, max_entries=60).verdict == "ok"
+
+
+def test_a_gradient_of_another_size_is_refused(data):
+    with pytest.raises(ValueError, match=r"target.gradient: found 91 numbers, expected 99"):
+        fg.check_gradients(tampered(lambda grads: [grads[0], (grads[1][0][:, :5], grads[1][1][:4]), grads[2]]), *data)

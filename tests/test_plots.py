@@ -182,6 +182,8 @@ def test_what_was_compared_in_another_way_is_drawn_as_well(data):
     report = fg.check_gradients(Rough([4, 6, 3], activation="tanh", loss="cross_entropy", seed=1), *data)
     found = marks(report.plot())
     assert report.verdict == "wrong" and len(found["wrong"]) == 1 and len(found["ok"]) == report.size
+    far = fg.check_gradients(lambda x: 0.0 if x == 1 else np.nan, 1.0, gradient=lambda x: 0.0)
+    assert far.verdict == "noise" and marks(far.plot())["noise"][0, 1] == 1.0  # nothing was measured
     nothing = fg.check_gradients(np.sin, 1.0, gradient=lambda x: np.nan * x).plot()
     assert "no entry was compared" in nothing.texts[0].get_text() and not nothing.collections
 
