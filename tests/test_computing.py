@@ -219,7 +219,6 @@ def test_a_number_of_threads_that_is_none_is_refused(threads, data):
         net.backward(X, np.ones((37, 3)), threads=threads)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_do_not_change_what_is_computed(threads, rng):
     net = fg.Network([30, 40, 5], loss="cross_entropy", seed=2)
     X, y = rng.normal(size=(1300, 30)).astype("f4"), rng.integers(0, 5, 1300)

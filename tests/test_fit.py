@@ -197,7 +197,6 @@ def test_rows_of_weight_zero_are_as_absent(data):
     np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-12)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 def test_a_batch_of_weight_zero_makes_no_step(threads, data):
     X, y = data
     weight = np.ones(37)
