@@ -88,6 +88,40 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into docs/_build/html; a public docstring that owes something, or a broken reference, fails."""
+    install_wheel(session)
+    session.install(*EXTRAS["docs"])
+    session.run("sphinx-build", "-W", "--keep-going", str(ROOT / "docs"), str(ROOT / "docs" / "_build" / "html"))
+
+
+# a write one past the end of an array, put into a copy of the sources: a checker that misses it is worth nothing
+PLANT = r"sed -i 's/out\[i\] = ((double)bits/out[i + 1] = ((double)bits/' fastgrad/kernels/random.h"
+FOUND = 86  # how tools/sanitize.sh and tools/valgrind.sh end where they found an error
+
+
+def check_memory(session: nox.Session, script: str, *arguments: str) -> None:
+    """Run a checker on the kernels as they are, and on kernels with a planted error, which it has to find."""
+    install_wheel(session)  # for what it brings along; the scripts build kernels of their own
+    command = ["bash", str(ROOT / "tools" / script), *arguments]
+    session.run(*command, env={"PYTHON": "python"}, external=True)
+    session.log("the same with a planted error, which has to be found")
+    session.run(*command, env={"PYTHON": "python", "PLANT": PLANT}, external=True, success_codes=[FOUND])
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the tests of the kernels with AddressSanitizer and UBSan (gcc on Linux); arguments go to pytest."""
+    check_memory(session, "sanitize.sh", *session.posargs)
+
+
+@nox.session
+def valgrind(session: nox.Session) -> None:
+    """Train and predict under valgrind's memcheck (Linux)."""
+    check_memory(session, "valgrind.sh")
+
+
+@nox.session
 def bench_quick(session: nox.Session) -> None:
     """Run every benchmark once, to see that it runs; times come from `fastgrad bench` on a quiet machine."""
     install_wheel(session)

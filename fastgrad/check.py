@@ -47,7 +47,7 @@ def check_gradients(
     """Compare a gradient with finite differences and say whether it is right, wrong, on a kink, or lost in noise.
 
     Central differences (F(x + h) - F(x - h)) / 2h with several h, each with its error: the change from one h to the
-    next, plus the function's own rounding, which is measured. An entry is right if
+    next, plus the function's own rounding, which is measured. An entry is right if::
 
         |given - numeric| <= error of numeric + rtol (max(|given|, |numeric|) + 1e-3 max |gradient|).
 
@@ -67,7 +67,7 @@ def check_gradients(
         target: a network, or a function of one array that returns one number.
         x: for a network X, its inputs (N, I); for a function the point, a number or an array of any shape. At a float32
             point the function is evaluated in float64 if it accepts that.
-        y: for a network, the targets as `loss` takes them.
+        y: for a network, the targets (N,) or (N, O), as `loss` takes them.
         gradient: for a function, its gradient: takes x, returns an array of x's shape.
         sample_weight: for a network, weights of the rows (N,).
         rtol: relative tolerance; None is 1e-6 for a gradient in float64, else 1000 times its rounding error.
@@ -77,7 +77,7 @@ def check_gradients(
         progress: show a bar; None: if standard error is a terminal.
 
     Returns:
-        A GradientReport: .passed, .verdict, .max_error, .worst, .kinks, .noise, .raise_if_failed(); print it.
+        A GradientReport with .passed, .verdict, .max_error, .worst, .kinks, .noise, .raise_if_failed(); print it.
 
     Raises:
         TypeError: target is no network and not callable; gradient= is missing for a function, or given for a network;

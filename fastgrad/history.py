@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from . import plots
 
 
 class History(Mapping[str, list[float]]):
@@ -18,7 +20,7 @@ class History(Mapping[str, list[float]]):
         self._columns: dict[str, list[float]] = {}
 
     def add(self, **values: float) -> None:
-        """Append an epoch."""
+        """Append an epoch: `values`, one number for each column."""
         for name, value in values.items():
             self._columns.setdefault(name, []).append(value)
 
@@ -37,24 +39,20 @@ class History(Mapping[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """Epochs recorded."""
+        """Number of epochs recorded."""
         return len(next(iter(self._columns.values()), []))
 
-    def plot(self, axes: Any = None) -> Any:
-        """Draw the losses over the epochs on matplotlib's `axes`, by default new ones; gives the axes.
+    def plot(self, names: str | Sequence[str] | None = None, axes: Any = None) -> Any:
+        """Draw columns over the epochs: the losses, or what `names` says; gives matplotlib's axes.
 
-        ImportError where matplotlib is not installed.
+        `names`: a column or several, such as "lr" or ("loss", "val_loss", "lr").  A column and its `val_` twin share a
+        panel; a panel whose values are positive and span more than two decades has a logarithmic axis.  `axes`: where to
+        draw, one for each panel; new ones by default.
+
+        KeyError where a name is not in the history; ValueError where the number of axes does not fit; ImportError where
+        matplotlib is not installed.
         """
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            axes = plt.subplots()[1]
-        for name in ("loss", "val_loss"):
-            if name in self:
-                axes.plot(range(1, self.epochs + 1), self[name], label=name)
-        axes.set(xlabel="epoch", ylabel="loss")
-        axes.legend()
-        return axes
+        return plots.plot_history(self, names, axes)
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={column[-1]:.4g}" for name, column in self._columns.items() if column)
@@ -64,8 +62,15 @@ class History(Mapping[str, list[float]]):
 class DivergenceError(ArithmeticError):
     """The loss or the gradient stopped being finite.  The network holds the parameters of the last good epoch.
 
-    `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared (None: in the loss,
-    or in the norm of the gradient); `history` holds the epochs before.
+    `message` says where; `epoch` and `batch` count from 0; `layer` is where the first value that is not finite appeared
+    (None: in the loss, or in the norm of the gradient); `history` holds the epochs before.
+
+    >>> import numpy as np, fastgrad as fg
+    >>> try:
+    ...     fg.Network([1, 1]).fit(np.ones((8, 1)), np.ones(8), epochs=100, optimizer=fg.SGD(1e6))
+    ... except fg.DivergenceError as error:
+    ...     print(error.epoch == error.history.epochs)
+    True
     """
 
     def __init__(self, message: str, epoch: int, batch: int, layer: int | None, history: History) -> None:

@@ -8,12 +8,19 @@ from typing import Any, ClassVar
 
 from . import catalog
 
-# what each loss's parameter may be: (name, lowest, highest), both excluded but for a smoothing of 0
-_RANGES = {"delta": (0.0, float("inf")), "q": (0.0, 1.0), "label_smoothing": (-1e-300, 1.0)}
+# what each loss's parameter may be: (lowest, highest), both excluded but for a smoothing of 0, and what it means
+_RANGES = {
+    "delta": (0.0, float("inf"), "the error from which on the loss is straight, in units of the target"),
+    "q": (0.0, 1.0, "the quantile to be predicted: the share of targets below"),
+    "label_smoothing": (-1e-300, 1.0, "the share of each target that is spread evenly over all classes"),
+}
+_ANY = (-float("inf"), float("inf"), "a number")
 
 
 class Loss:
     """A loss with its parameters, which are keyword or positional numbers.
+
+    TypeError or ValueError where one is no number or out of range.
 
     >>> Huber(delta=2.0).delta
     2.0
@@ -27,7 +34,7 @@ class Loss:
         bound.apply_defaults()
         self.hyper = {}
         for name, value in bound.arguments.items():
-            low, high = _RANGES.get(name, (-float("inf"), float("inf")))
+            low, high, _ = _RANGES.get(name, _ANY)
             if isinstance(value, bool) or not isinstance(value, numbers.Real):
                 raise TypeError(f"{type(self).__name__}: {name} must be a number, got {value!r}")
             if not low < float(value) < high:
@@ -64,12 +71,13 @@ class Loss:
 def _face(row: catalog.Loss) -> type[Loss]:
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
+    meanings = {k: f"- `{k}={v!r}`: {_RANGES.get(k, _ANY)[2]}\n" for k, v in row.hyper.items()}
+    refusal = "\nRaises TypeError or ValueError where an argument is no number or out of range.\n\n" if meanings else ""
     doc = (
-        f"{row.public}: {row.about}.\n\nOf a score p and its target t: {row.value}\n"
-        f"(the mean over all elements; over rows where a row has one class).\n"
-        f"Arguments: {', '.join(f'{k}={v!r}' for k, v in row.hyper.items()) or 'none'}. "
-        f"Raises TypeError or ValueError where one is out of range.\n\nSource: {row.source}.\n\n"
-        f">>> {row.public}().name\n'{row.name}'\n"
+        f"{row.public}: {row.about}.\n\n"
+        f"Of a score p and its target t, the mean over all elements (over rows where a row has one class)::\n\n"
+        f"    {row.value}\n\n{''.join(meanings.values())}{refusal}Source: {row.source}.\n\n"
+        f">>> import fastgrad as fg\n>>> fg.Network([3, 2], loss=fg.{row.public}()).loss_name\n'{row.name}'\n"
     )
     body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
     return type(row.public, (Loss,), body)

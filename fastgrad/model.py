@@ -23,7 +23,8 @@ class Network:
     Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`.  `activation`: of hidden layers,
     a name or one name for each (default relu).  `loss`: a name or a loss such as `fg.Huber(0.5)`.  `dtype`: "float32"
     or "float64", of the parameters and of all arithmetic.  `seed`: of the first parameters and of all shuffles.
-    Raises ValueError or TypeError naming the argument, what was found and what was expected.
+    Raises ValueError or TypeError where one is out of range or unknown, naming it and what was expected.
+
     Source: Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986).
 
     >>> import numpy as np, fastgrad as fg
@@ -65,7 +66,7 @@ class Network:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """dtype of parameters and arithmetic."""
+        """The dtype of parameters and of all arithmetic: float32 or float64."""
         dtype: np.dtype[Any] = self._record.dtype
         return dtype
 
@@ -92,7 +93,10 @@ class Network:
     # ---- parameters ----
     @property
     def parameters(self) -> Array:
-        """All parameters as one flat read-only array (size,): W0 row by row, b0, W1, ...; assigning copies in."""
+        """All parameters as one flat read-only array (size,): W0 row by row, b0, W1, ...; assigning copies in.
+
+        Assigning raises ValueError or TypeError where shape or dtype do not fit, and changes nothing then.
+        """
         flat = self._record.flat(train.current(self._record))
         flat.flags.writeable = False
         return flat
@@ -104,7 +108,10 @@ class Network:
 
     @property
     def weights(self) -> ParameterList:
-        """W (I, O) of each layer; items read as read-only arrays, assignment copies in."""
+        """Each layer's W (I, O); items read as read-only arrays, assignment copies in.
+
+        Assigning raises ValueError or TypeError where number, shape or dtype do not fit, and changes nothing then.
+        """
         return ParameterList(self, 0)
 
     @weights.setter
@@ -113,7 +120,10 @@ class Network:
 
     @property
     def biases(self) -> ParameterList:
-        """b (O,) of each layer; items read as read-only arrays, assignment copies in."""
+        """Each layer's b (O,); items read as read-only arrays, assignment copies in.
+
+        Assigning raises ValueError or TypeError where number, shape or dtype do not fit, and changes nothing then.
+        """
         return ParameterList(self, 1)
 
     @biases.setter
@@ -121,7 +131,7 @@ class Network:
         self.biases[:] = values
 
     def named_parameters(self) -> Iterator[tuple[str, Array]]:
-        """Pairs of PyTorch's dotted names and read-only arrays.
+        """Pairs of PyTorch's dotted names and read-only arrays: W (I, O), b (O,).
 
         >>> [name for name, _ in Network([2, 1]).named_parameters()]
         ['layers.0.weight', 'layers.0.bias']
@@ -142,8 +152,14 @@ class Network:
         train.assign(self._record, fresh)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
-        """A copy of the network with its parameters in another dtype (float32 or float64)."""
-        other = Network.__new__(Network)
+        """A copy of the network with its parameters in another dtype; ValueError where it is not float32 or float64.
+
+        >>> Network([2, 1]).astype("float64").dtype
+        dtype('float64')
+        """
+        other = type(self).__new__(
+            type(self)
+        )  # of a subclass too: what it overrides is to be checked in float64 as well
         other.__setstate__({**self.__getstate__(), "dtype": dtype})
         return other
 
@@ -163,7 +179,10 @@ class Network:
     # ---- as a file ----
     @property
     def metadata(self) -> dict[str, Any]:
-        """Your own notes (names of columns and classes, say): a dict of what JSON knows, saved and copied along."""
+        """Your own notes (names of columns and classes, say): a dict of what JSON knows, saved and copied along.
+
+        Assigning raises TypeError or ValueError where it holds anything else, and changes nothing then.
+        """
         metadata: dict[str, Any] = self._record.metadata
         return metadata
 
@@ -173,16 +192,10 @@ class Network:
         self._record.metadata = dict(value)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a safetensors file, for `fg.load`; whole, or not at all.
+        """Write the network to the safetensors file `path`, for `fg.load`; whole, or not at all.
 
         OSError where it cannot be written; TypeError or ValueError where `metadata` holds what JSON does not know.
-        Source of the format: https://github.com/huggingface/safetensors
-
-        >>> import tempfile, os.path
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Network([4, 3], seed=1).save(path := os.path.join(folder, "m.safetensors"))
-        ...     load(path)
-        Network([4, 3], loss=MSE(), dtype='float32', seed=1)
+        The example of `fg.load` shows both.
         """
         exchange.write(path, self._record, exchange.tensors_of(self._record, train.current(self._record)))
 
@@ -192,13 +205,16 @@ class Network:
 
     # ---- computing ----
     def forward(self, X: Any, *, threads: int | None = None) -> Array:
-        """Raw scores (N, O) of X (N, I), or (O,) of one row (I,).  ValueError where X does not fit or is not finite."""
+        """Raw scores (N, O) of X (N, I), or (O,) of one row (I,).  `threads`: None uses as many as help.
+
+        ValueError where X does not fit or is not finite.
+        """
         return train.scores(self._record, X, False, threads)
 
     def predict(self, X: Any, *, threads: int | None = None) -> Array:
-        """Scores after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
+        """Scores of X (N, I) after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
 
-        A row's result does not depend on the rows it came with, nor on `threads`.
+        A row's result does not depend on the rows it came with, nor on `threads` (None: as many as help).
         ValueError where X does not fit or is not finite.
 
         >>> import numpy as np
@@ -208,17 +224,22 @@ class Network:
         return train.scores(self._record, X, True, threads)
 
     def loss(self, X: Any, y: Any, sample_weight: Any = None, *, threads: int | None = None) -> float:
-        """Mean loss of X (N, I) against y; with weights (N,), sum(w l) / sum(w).  ValueError where they do not fit."""
+        """Mean loss of X (N, I) against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
+
+        y (N,) or (N, O): classes or one-hot rows for cross_entropy, numbers otherwise.  `threads`: None uses as many as
+        help.  ValueError or TypeError where the data do not fit the network.
+        """
         data = train.read_data(self._record, X, y, sample_weight)
         return train.loss(self._record, data, train.current(self._record), threads)
 
     def gradient(
         self, X: Any, y: Any, sample_weight: Any = None, *, as_dict: bool = False, threads: int | None = None
     ) -> tuple[float, Any]:
-        """(loss, [(dW, db), ...]): the loss over all rows and its gradient, by the kernels that train.
+        """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
-        With `as_dict`, the gradient by the names of `named_parameters`.  ValueError where X or y do not fit;
-        FloatingPointError where the loss is not finite.
+        X (N, I), y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
+        `as_dict`, the gradient by the names of `named_parameters`.  `threads`: None uses as many as help.
+        ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
 
         >>> import numpy as np
         >>> loss, ((dW, db),) = Network([2, 1], seed=1).gradient(np.ones((4, 2)), np.zeros(4))
@@ -232,8 +253,9 @@ class Network:
         return value, dict(zip(names, (array for pair in grads for array in pair), strict=True))
 
     def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:
-        """[(dW, db), ...] for the caller's own dL/dscores (N, O); with `inputs`, also dL/dX (N, I) behind it.
+        """The gradient [(dW, db), ...] at X (N, I) for the caller's own dL/dscores, `dscores` (N, O).
 
+        With `inputs`, a pair: that list, and dL/dX (N, I).  `threads`: None uses as many as help.
         ValueError where the shapes do not fit or a value is not finite.
 
         >>> import numpy as np
@@ -257,7 +279,7 @@ class Network:
         shuffle: bool = True, metrics: Any = (), early_stopping: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
     ) -> History:  # fmt: skip
-        """Train on X (N, I) and y for `epochs` passes; gives the history, one entry per epoch.
+        """Train on X (N, I) and y, (N,) or (N, O), for `epochs` passes; gives the history, one entry per epoch.
 
         `batch_size`: rows of a step; 1 is stochastic, None is batch, anything between mini-batch gradient descent.
         `optimizer`: a name or e.g. `fg.Adam(1e-3)`, with a fresh state; training goes on from the present parameters.
@@ -301,10 +323,11 @@ class Network:
         self, X: Any, y: Any, sample_weight: Any = None, *, batch_size: int | None = None, optimizer: Any = None,
         threads: int | None = None,
     ) -> Network:  # fmt: skip
-        """One pass over X (N, I) and y in the given order: one step, or steps of `batch_size` rows; gives the network.
+        """One pass in the given order: one step, or steps of `batch_size` rows; gives the network.
 
-        The optimizer (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its
-        state between calls.  Raises as `fit`, and then takes back what this call did where the loss is to blame;
+        X (N, I), y (N,) or (N, O), `sample_weight` (N,) and `threads` as in `fit`.
+        The `optimizer` (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its
+        state between calls.  Raises as `fit`, and takes back what this call did where the loss is to blame;
         ValueError where another optimizer is named later.
 
         >>> import numpy as np
@@ -315,10 +338,17 @@ class Network:
 
 
 def load(path: str | os.PathLike[str]) -> Network:
-    """The network of a file that `Network.save` wrote, or `fit(checkpoint=...)`.
+    """The network in the file `path` that `Network.save` wrote, or `fit(checkpoint=...)`.
 
     OSError where it cannot be read; ValueError, before anything is made, where it is malformed, truncated or not one of
     fastgrad's.  Loading never runs code from the file.
+    Source: https://github.com/huggingface/safetensors, the format.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Network([4, 3], seed=1).save(f"{folder}/m.safetensors")
+    ...     load(f"{folder}/m.safetensors")
+    Network([4, 3], loss=MSE(), dtype='float32', seed=1)
     """
     network = Network.__new__(Network)
     network._record = exchange.make_record(exchange.read(path))

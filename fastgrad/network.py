@@ -27,7 +27,9 @@ class Dense:
     """A dense layer: A = f(X W + b), W (inputs, outputs), b (outputs,).
 
     `inputs`, `outputs`: sizes, at least 1; `activation`: a name of the catalog, elementwise, default none.
-    ValueError or TypeError where one is out of range or unknown.  Source: Rumelhart, Hinton & Williams 1986.
+    ValueError or TypeError where one is out of range or unknown.
+
+    Source: Rumelhart, Hinton & Williams, Nature 323 (1986).
 
     >>> Dense(3, 2, "relu")
     Dense(inputs=3, outputs=2, activation='relu')
@@ -210,7 +212,10 @@ def quantity(value: float, unit: str) -> str:
 
 
 class ParameterList(Sequence[Array]):
-    """`net.weights` or `net.biases`: items read as read-only arrays; assigning to one copies into the network."""
+    """What `net.weights` and `net.biases` are: items read as read-only arrays; assigning to one copies into the network.
+
+    `network` is whose, `part` 0 for weights and 1 for biases.
+    """
 
     def __init__(self, network: Any, part: int) -> None:
         self._network, self._part = network, part

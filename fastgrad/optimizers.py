@@ -17,12 +17,30 @@ from . import catalog, dispatch, formulas
 Arrays = npt.NDArray[Any] | Sequence[npt.NDArray[Any]] | Mapping[str, npt.NDArray[Any]]
 # below this many numbers a second thread costs more than it brings (the kernel knows the same number)
 ONE_THREAD = 65536
+# what the docstrings say of each argument; a name that is not here is "a number"
+MEANINGS = {
+    "lr": "the step size",
+    "momentum": "the share of past steps that goes into the next, below 1 to be stable",
+    "dampening": "the share of the gradient that momentum leaves out",
+    "weight_decay": "pulls the weights towards zero, in proportion to their size",
+    "nesterov": "look ahead by one step of momentum",
+    "lr_decay": "lr / (1 + step lr_decay) in place of lr",
+    "initial_accumulator_value": "what the sums of squares start from",
+    "eps": "added to the divisor, against division by zero",
+    "rho": "the share of the past in the running means, below 1",
+    "alpha": "the share of the past in the running mean of squares, below 1",
+    "centered": "subtract the squared mean: divide by a standard deviation",
+    "betas": "the shares of the past in the running means (for Adam of the gradient and of its square), each below 1",
+    "amsgrad": "divide by the largest root mean square so far (Reddi et al. 2018)",
+    "momentum_decay": "how fast the momentum rises to betas[0]",
+}
 
 
 class Optimizer:
     """An update rule with its hyperparameters.
 
-    Every argument is a number (or a pair of them, or a bool), checked when the optimizer is made; `lr` is the step size.
+    Every argument is a number (or a pair of them, or a bool); `lr` is the step size.  TypeError or ValueError where one
+    is out of range.
 
     >>> import numpy as np
     >>> w, opt = np.array([1.0, -2.0]), SGD(0.5)
@@ -84,14 +102,14 @@ class Optimizer:
         return tuple(float(self.hyper.get(self.row.slots[s], 0)) for s in self.slots)
 
     def init(self, params: Arrays) -> OptimizerState:
-        """State for `params`: an array, or a list or dict of arrays, float32 or float64, C-contiguous and writeable.
+        """State for `params`: an array of any shape, or a list or dict of them; C-contiguous, writeable, one dtype.
 
-        Raises TypeError or ValueError for anything else.
+        Raises TypeError where the dtype is not float32 or float64; ValueError where there is nothing to update in place.
         """
         return OptimizerState(self, params)
 
     def update(self, params: Arrays, grads: Arrays, state: OptimizerState, lr: float | None = None) -> None:
-        """One step in place: `params` and `state` change, in one pass over memory.
+        """One step in place: `params`, of any shape, and `state` change, in one pass over memory.
 
         `grads` has the structure, shapes and dtypes of `params`; `lr` overrides the optimizer's own for this step.
         Raises ValueError, before anything changes, where they do not match or the state is another optimizer's.
@@ -101,9 +119,10 @@ class Optimizer:
 
 
 class OptimizerState:
-    """Slots and step count of one optimizer for one set of parameters.
+    """Slots and step count of one `optimizer` for one set of parameters, `params` of any shape.
 
-    `step`: steps done.  `slots`: for each array of the parameters, its state arrays by the names of the catalog.
+    `step`: steps done.  `slots`: for each array of the parameters, its state arrays, in its shape, by the
+    names of the catalog.
     """
 
     def __init__(self, optimizer: Optimizer, params: Arrays) -> None:
@@ -133,7 +152,10 @@ class OptimizerState:
         ]
 
     def step_with(self, optimizer: Optimizer, params: Arrays, grads: Arrays, lr: float) -> None:
-        """The work of `Optimizer.update`."""
+        """The work of `Optimizer.update`: `params` and `grads` in the shapes of this state, `lr` given.
+
+        ValueError where they do not match, or the state is not that of `optimizer`.
+        """
         if optimizer is not self.optimizer and optimizer != self.optimizer:
             raise ValueError(f"the state belongs to {self.optimizer!r}, not to {optimizer!r}")
         if (
@@ -218,19 +240,24 @@ def _number(owner: str, name: str, value: Any, below: float) -> float:
 def _face(row: catalog.Optimizer) -> type[Optimizer]:
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
-    arguments = ", ".join(f"{name}={value!r}" for name, value in row.hyper.items())
+    arguments = "\n".join(
+        f"- `{name}={value!r}`: {MEANINGS.get(name, 'a number')}" for name, value in row.hyper.items()
+    )
+    example = (
+        f">>> import numpy as np, fastgrad as fg\n>>> w, opt = np.array([1.0, -2.0]), fg.{row.public}(lr=0.01)\n"
+        f">>> opt.update(w, np.array([2.0, -2.0]), opt.init(w))\n>>> bool(w[0] < 1 and w[1] > -2)\nTrue\n"
+    )
     doc = (
-        f"{row.public}: {row.about}.\n\nArguments (numbers; lr is the step size): {arguments}.\n"
-        f"Raises TypeError or ValueError where one is out of range.\n\n"
-        f"Each step, elementwise:\n\n{_indented(row.per_step)}{_indented(row.update)}\n\nSource: {row.source}.\n\n"
-        f">>> {row.public}(lr=0.01).lr\n0.01\n"
+        f"{row.public}: {row.about}.\n\n{arguments}\n\n"
+        f"Raises TypeError or ValueError where an argument is out of range.\n\n"
+        f"Each step, elementwise::\n\n{_indented(row.per_step)}{_indented(row.update)}\nSource: {row.source}.\n\n{example}"
     )
     body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
     return type(row.public, (Optimizer,), body)
 
 
 def _indented(text: str) -> str:
-    return "".join(f"    {line}\n" for line in text.strip().splitlines())
+    return "".join(f"    {line}\n" for line in text.strip().splitlines() if line.strip())
 
 
 FACES = {row.name: _face(row) for row in catalog.OPTIMIZERS.values()}

@@ -23,7 +23,10 @@ ROUNDING = 1e-12  # 0.3 / 0.1 is a little less than 3; the third period begins t
 
 @dataclass(kw_only=True)
 class Schedule:
-    """What all schedules share.  ValueError where an argument is out of range."""
+    """What all schedules share: they are called with times, and can be told the loss of each epoch.
+
+    `warmup`: epochs over which lr rises linearly from nearly 0.  ValueError where it is negative or no number.
+    """
 
     warmup: float = 0.0
 
@@ -35,11 +38,17 @@ class Schedule:
                 raise ValueError(f"{type(self).__name__}: {f.name} must be a number >= 0, got {value!r}")
 
     def shape(self, lr: float, epoch: Times, total: float) -> Times:
-        """The schedule without its warm-up."""
+        """The lr at `epoch` in the shape of `epoch`, without the warm-up; `lr`, `epoch` and `total` as in a call.
+
+        NotImplementedError where a class of one's own does not define it.
+        """
         raise NotImplementedError
 
     def __call__(self, lr: float, epoch: npt.ArrayLike, total: float, step: float = 0.0) -> Times:
-        """The lr at these times.
+        """The lr at the times `epoch` (any shape, in epochs), in the shape of `epoch`.
+
+        `lr`: the optimizer's.  `total`: epochs of the whole training.  `step`: the length of a step, in epochs: the
+        warm-up ends with its last step.  ValueError if `epoch` does not hold numbers.
 
         >>> Cosine()(0.1, [0.0, 5.0, 10.0], 10).round(3).tolist()
         [0.1, 0.05, 0.0]
@@ -51,12 +60,18 @@ class Schedule:
         return np.array(rates, np.float64, order="C")
 
     def observe(self, loss: float) -> None:
-        """Told the loss (validation's where there is one) after each epoch."""
+        """Told the loss after each epoch, validation's where there is one; only ReduceOnPlateau makes use of it."""
 
 
 @dataclass
 class Constant(Schedule):
-    """lr, unchanged."""
+    """The optimizer's lr, unchanged but for the warm-up.
+
+    `warmup`: epochs.  ValueError where it is negative or no number.
+
+    >>> Constant(warmup=2)(0.1, [0.0, 1.0, 5.0], 10).tolist()
+    [0.0, 0.05, 0.1]
+    """
 
     def shape(self, lr: float, epoch: Times, total: float) -> Times:
         return np.full(epoch.shape, lr)
@@ -64,7 +79,15 @@ class Constant(Schedule):
 
 @dataclass
 class StepDecay(Schedule):
-    """lr * gamma^floor(epoch / step_size).  Source: torch.optim.lr_scheduler.StepLR."""
+    """A step down every `step_size` epochs: `lr gamma^floor(epoch / step_size)`.
+
+    `warmup`: epochs.  ValueError where an argument is negative, or `step_size` 0.
+
+    Source: torch.optim.lr_scheduler.StepLR.
+
+    >>> StepDecay(2, 0.5)(0.1, [0.0, 1.0, 2.0, 4.0], 10).tolist()
+    [0.1, 0.1, 0.05, 0.025]
+    """
 
     step_size: float = 10.0
     gamma: float = 0.1
@@ -80,7 +103,15 @@ class StepDecay(Schedule):
 
 @dataclass
 class ExponentialDecay(Schedule):
-    """lr * gamma^epoch.  Source: torch.optim.lr_scheduler.ExponentialLR."""
+    """Down by the same factor in every epoch: `lr gamma^epoch`.
+
+    `warmup`: epochs.  ValueError where an argument is negative.
+
+    Source: torch.optim.lr_scheduler.ExponentialLR.
+
+    >>> ExponentialDecay(0.5)(0.1, [0.0, 1.0, 2.0], 10).tolist()
+    [0.1, 0.05, 0.025]
+    """
 
     gamma: float = 0.95
 
@@ -90,7 +121,15 @@ class ExponentialDecay(Schedule):
 
 @dataclass
 class Polynomial(Schedule):
-    """From lr to end_lr as (1 - epoch / total)^power.  Source: torch.optim.lr_scheduler.PolynomialLR."""
+    """From lr to `end_lr` as `(1 - epoch / total)^power`; with power 1, along a straight line.
+
+    `warmup`: epochs.  ValueError where an argument is negative.
+
+    Source: torch.optim.lr_scheduler.PolynomialLR.
+
+    >>> Polynomial()(0.1, [0.0, 5.0, 10.0], 10).tolist()
+    [0.1, 0.05, 0.0]
+    """
 
     power: float = 1.0
     end_lr: float = 0.0
@@ -101,7 +140,15 @@ class Polynomial(Schedule):
 
 @dataclass
 class InverseScaling(Schedule):
-    """lr / (1 + epoch)^power.  Source: Robbins & Monro 1951; scikit-learn's invscaling, in epochs, not samples."""
+    """Down as a power of time: `lr / (1 + epoch)^power`.
+
+    `warmup`: epochs.  ValueError where an argument is negative.
+
+    Source: Robbins & Monro 1951; scikit-learn's invscaling, in epochs, not samples.
+
+    >>> InverseScaling()(0.1, [0.0, 3.0], 10).tolist()
+    [0.1, 0.05]
+    """
 
     power: float = 0.5
 
@@ -111,7 +158,15 @@ class InverseScaling(Schedule):
 
 @dataclass
 class Cosine(Schedule):
-    """From lr to end_lr along half a cosine.  Source: Loshchilov & Hutter 2016, arXiv:1608.03983."""
+    """From lr to `end_lr` along half a cosine.
+
+    `warmup`: epochs.  ValueError where an argument is negative.
+
+    Source: Loshchilov & Hutter 2016, arXiv:1608.03983.
+
+    >>> Cosine()(0.1, [0.0, 5.0, 10.0], 10).round(3).tolist()
+    [0.1, 0.05, 0.0]
+    """
 
     end_lr: float = 0.0
 
@@ -123,7 +178,13 @@ class Cosine(Schedule):
 class WarmRestarts(Schedule):
     """Cosine over `period` epochs, again and again, each period `multiply` times as long as the one before.
 
+    `end_lr`: where each period ends.  `warmup`: epochs.  ValueError where an argument is negative, `period` 0 or
+    `multiply` below 1.
+
     Source: Loshchilov & Hutter 2016, arXiv:1608.03983 (SGDR).
+
+    >>> WarmRestarts(2)(0.1, [0.0, 1.0, 2.0, 3.0], 4).round(3).tolist()
+    [0.1, 0.05, 0.1, 0.05]
     """
 
     period: float = 10.0
@@ -148,11 +209,16 @@ class WarmRestarts(Schedule):
 
 @dataclass
 class OneCycle(Schedule):
-    """Up from max_lr / div_factor to max_lr in the first pct_start of training, then down for the rest.
+    """Up from `max_lr` / `div_factor` to `max_lr` in the first `pct_start` of training, then down for the rest.
 
-    It ends at 1 / final_div_factor of where it started; both ways along half a cosine.  `max_lr` is the optimizer's lr
-    where not given.
+    It ends at 1 / `final_div_factor` of where it started; both ways along half a cosine.  `max_lr` is the optimizer's lr
+    where not given.  `warmup`: epochs.  ValueError where an argument is negative, `pct_start` is not between 0 and 1, or
+    a factor is below 1.
+
     Source: Smith & Topin 2017, arXiv:1708.07120; torch.optim.lr_scheduler.OneCycleLR.
+
+    >>> OneCycle()(0.1, [0.0, 3.0, 10.0], 10).round(4).tolist()
+    [0.004, 0.1, 0.0]
     """
 
     max_lr: float | None = None
@@ -176,9 +242,18 @@ class OneCycle(Schedule):
 
 @dataclass
 class ReduceOnPlateau(Schedule):
-    """lr times `factor` whenever the loss has not improved by `threshold` (relative) for more than `patience` epochs.
+    """Times `factor` whenever the loss has not improved by `threshold` (relative) for more than `patience` epochs.
+
+    `cooldown`: epochs after such a step in which none is counted.  `min_lr`: where it ends.  `warmup`: epochs.
+    ValueError where an argument is negative, or `factor` is not between 0 and 1.
 
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau.
+
+    >>> schedule = ReduceOnPlateau(0.5, patience=0)
+    >>> for loss in (1.0, 1.0):
+    ...     schedule.observe(loss)
+    >>> schedule(0.1, 2.0, 10).item()
+    0.05
     """
 
     factor: float = 0.1

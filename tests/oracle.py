@@ -12,24 +12,6 @@ from fastgrad import catalog
 from fastgrad.formulas import numpy_function
 
 
-def edge_shapes(constants: dict[str, int]) -> list[tuple[tuple[int, ...], int]]:
-    """(sizes, batch) around the edges of tiles, panels and slices of one build."""
-    P, M = constants["panel"], constants["rows"]
-    return [
-        ((16, 32, 1), 32),
-        ((5, 1), 7),
-        ((1, 1, 2), 1),
-        ((P, P, P), M + 1),
-        ((P + 1, P - 1, P // 2 + 1, P + 3), M - 1),
-        ((33, 47, 70, 40), 29),
-        ((5, max(P // 2, 1), P // 2 + 1, 7), 3),
-        ((20, 3), M),
-        ((2 * P, 3), 2 * M),
-        ((9, 6, 1), 2 * constants["slice"] + 5),
-        ((7, 2 * P + 1, 4), constants["slice"] + 1),
-    ]
-
-
 def targets_for(loss: str, rows: int, outputs: int, rng: np.random.Generator) -> np.ndarray:
     """Valid random targets, in the form that the kernels take."""
     kind = catalog.LOSSES[loss].kind

@@ -14,10 +14,9 @@ import pytest
 import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import NUMBERS, matrices
 
 from fastgrad import arrays
-
-NUMBERS = ["f2", "f4", "f8", ">f2", ">f4", ">f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", ">i4", ">u8", "?"]
 
 
 @pytest.fixture(params=["pandas", "polars"])
@@ -27,17 +26,6 @@ def frames(request):
 
 def refused(error, text):
     return pytest.raises(error, match=re.escape(text))
-
-
-@st.composite
-def matrices(draw, dtypes=NUMBERS):
-    """Arrays (N, I) of any dtype, order and strides: C, Fortran, steps of either sign, read-only."""
-    rows, columns = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    down, across = draw(st.sampled_from([1, 2, -1, -3])), draw(st.sampled_from([1, 2, -1, -3]))
-    whole = (np.arange(1, 1 + rows * abs(down) * columns * abs(across)) % 100).reshape(rows * abs(down), -1)
-    X = whole.astype(draw(st.sampled_from(dtypes)), order=draw(st.sampled_from("CF")))[::down, ::across]
-    X.flags.writeable = draw(st.booleans())
-    return X
 
 
 FORMS = [np.asarray, np.ma.MaskedArray, list, np.ndarray.tolist, lambda X: X.astype("O"), lambda X: X.view(np.matrix)]

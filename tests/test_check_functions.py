@@ -180,3 +180,23 @@ REFUSED = [
 def test_what_cannot_be_checked_is_refused(error, text, arguments, options):
     with pytest.raises(error, match=text):
         fg.check_gradients(*arguments, **options)
+
+
+def from_zero_on(x):
+    """x + x**2, which is not defined below 0."""
+    return float(x + x**2) if x >= 0 else np.nan
+
+
+@pytest.mark.parametrize(
+    "function, x, slope, verdict",
+    [
+        (from_zero_on, 0.0, 1.0, "ok"),
+        (from_zero_on, 0.0, 1.001, "wrong"),
+        (lambda x: -1.0 * from_zero_on(-x), 0.0, 1.0, "ok"),
+        (lambda x: 0.0 if x == 1 else np.nan, 1.0, 0.0, "noise"),
+        (lambda x: np.inf, 1.0, 0.0, "nonfinite"),
+    ],
+)
+def test_where_a_function_is_finite_on_one_side_that_side_counts(function, x, slope, verdict):
+    report = fg.check_gradients(function, x, gradient=lambda x: slope)
+    assert report.verdict == verdict, str(report)

@@ -71,6 +71,12 @@ def test_quota_of_the_container(tmp_path, monkeypatch):
     assert dispatch._quota(-1) == 1.5
     (tmp_path / "cpu.max").write_text("max 100000\n")
     assert dispatch._quota(-2) == np.inf
+    (tmp_path / "cpu.max").write_text("what no kernel writes")
+    assert dispatch._quota(-4) == np.inf
+    (tmp_path / "cpu.max").write_text("50000")  # of cgroup 1: the period lies in a file beside it, here in none
+    assert dispatch._quota(-5) == np.inf
+    (tmp_path / "cpu.cfs_period_us").write_text("100000\n")
+    assert dispatch._quota(-6) == 0.5
     (tmp_path / "cpu.max").write_text("50000 100000\n")
     dispatch._quota.cache_clear()
     monkeypatch.setattr(dispatch.time, "monotonic", lambda: -3.0)

@@ -96,7 +96,6 @@ def test_the_layer_is_named_though_its_activation_hides_it():
         net.fit(np.full((3, 1), 10.0), np.zeros(3))
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 def test_the_batch_is_named(threads):
     """One wild step, batch 86 of the second epoch, among many in a call of the kernels: the next loss overflows."""
     net, wild = fg.Network([1, 1]), {"schedule": lambda time: 1e25 * (abs(time - 1.86) < 1e-6), "optimizer": "sgd"}

@@ -54,15 +54,6 @@ def test_history_has_one_entry_per_epoch(data):
         net.history["loss"]
 
 
-def test_history_draws_itself(data):
-    figure = pytest.importorskip("matplotlib.figure", reason="matplotlib is not installed").Figure()
-    history = network().fit(*data, epochs=3, validation=0.2)
-    axes = history.plot(figure.subplots())
-    for line, name in zip(axes.lines, ("loss", "val_loss"), strict=True):
-        assert line.get_label() == name and line.get_xdata().tolist() == [1, 2, 3]
-        assert line.get_ydata().tolist() == history[name]
-
-
 # ---- steps ----------------------------------------------------------------------------------------------------------
 
 
@@ -206,7 +197,6 @@ def test_rows_of_weight_zero_are_as_absent(data):
     np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-12)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 def test_a_batch_of_weight_zero_makes_no_step(threads, data):
     X, y = data
     weight = np.ones(37)

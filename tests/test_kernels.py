@@ -10,7 +10,7 @@ import itertools
 
 import numpy as np
 import pytest
-from oracle import Oracle, edge_shapes, optimizer_steps, targets_for
+from oracle import Oracle, optimizer_steps, targets_for
 
 from fastgrad import catalog
 from fastgrad.formulas import expand_hyper, slots_of, variants
@@ -71,9 +71,9 @@ def close(got, want, eps, terms, scale=1.0):
     np.testing.assert_allclose(got, want, rtol=0, atol=4 * terms * eps * scale)
 
 
-def test_gradient_and_loss_match_the_oracle_at_every_edge(build, rng):
+def test_gradient_and_loss_match_the_oracle_at_every_edge(build, edge_shapes, rng):
     eps = 2.0 ** -(23 if build.constants()["bits"] == 32 else 52)
-    for sizes, rows in edge_shapes(build.constants()):
+    for sizes, rows in edge_shapes:
         for loss in ("mse", "cross_entropy" if sizes[-1] > 1 else "binary_cross_entropy", "hinge"):
             bench = Bench(build, sizes, loss, rng=rng)
             X = rng.uniform(-1, 1, (rows, sizes[0])).astype(bench.dtype)
@@ -92,8 +92,8 @@ def test_gradient_and_loss_match_the_oracle_at_every_edge(build, rng):
                 np.testing.assert_allclose(norm, total, rtol=200 * eps * np.sqrt(terms))
 
 
-def test_bits_do_not_depend_on_threads(build, rng):
-    for sizes, batch in edge_shapes(build.constants()):
+def test_bits_do_not_depend_on_threads(build, edge_shapes, rng):
+    for sizes, batch in edge_shapes:
         bench = Bench(build, sizes, "cross_entropy" if sizes[-1] > 1 else "mse", rng=rng)
         X = rng.uniform(-1, 1, (3 * batch + 2, sizes[0])).astype(bench.dtype)
         t = targets_for(bench.loss, len(X), sizes[-1], rng)
@@ -179,9 +179,9 @@ def test_activations_never_swallow_nan(build, name):
     assert np.isnan(a).all()
 
 
-def test_a_row_does_not_know_its_company(build, rng):
+def test_a_row_does_not_know_its_company(build, edge_shapes, rng):
     """predict(X)[i] equals predict(X[i]), bit for bit, for any block of rows."""
-    for sizes, _ in edge_shapes(build.constants()):
+    for sizes, _ in edge_shapes:
         loss = "cross_entropy" if sizes[-1] > 1 else "binary_cross_entropy"
         bench = Bench(build, sizes, loss, "silu", rng=rng)
         X = rng.uniform(-1, 1, (301, sizes[0])).astype(bench.dtype)

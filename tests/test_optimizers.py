@@ -226,6 +226,10 @@ def test_what_does_not_fit_the_state_changes_nothing(rng):
             other.update(params, grads, state)
     with pytest.raises(TypeError, match=re.escape("grads[1] must be a NumPy array, got list")):
         opt.update(params, [grads[0], [1.0, 2, 3]], state)
+    w, alone = np.zeros((4, 3)), opt.init(np.zeros((4, 3)))  # a single array goes a shorter way
+    with pytest.raises(ValueError, match=re.escape("grads[0] must be a C-contiguous float64 array of shape (4, 3)")):
+        opt.update(w, np.ones((3, 4)).T, alone)
+    assert not w.any() and alone.step == 0
     assert [p.tobytes() for p in params] == before[0] and state.step == 1
     for now, then in zip(state.slots, before[1], strict=True):
         assert all((now[k] == then[k]).all() for k in then)

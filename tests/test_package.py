@@ -27,7 +27,7 @@ README = Path(__file__).parents[1] / "README.md"
 # subpackage that is one thing stands for all its modules; an __init__.py that only says what is there needs no entry.
 # "__init__": the public names, `import fastgrad`; it loads the library lazily, so only what stands above the library may
 # use it.
-FOUNDATION = {"catalog", "formulas", "arrays", "history"}
+FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
     "network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "holdout", "pace", "files", "exchange",
     "checkpoint", "loop",
@@ -44,7 +44,8 @@ LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
     "arrays": set(),
-    "history": set(),
+    "plots": set(),
+    "history": {"plots"},
     "kernels": {"catalog", "formulas"},
     "dispatch": {"kernels"},
     "losses": {"catalog"},

@@ -127,7 +127,6 @@ def test_batches_of_other_sizes_and_weights(data):
     assert bits(one) == bits(two)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_give_the_same_bits(threads, rng):
     net, other = (fg.Network([30, 40, 5], loss="cross_entropy", seed=2) for _ in range(2))
     for rows in (7, 40, 700):

@@ -62,7 +62,6 @@ def test_flops_count_what_the_step_computes():
 
 
 @pytest.mark.parametrize("case", [*OWN, *workloads.ODD, *workloads.random_cases(1)], ids=lambda case: case.name)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_epoch_is_longer_than_the_cache_and_fits_in_memory(case, dtype):
     size = case.steps(dtype) * case.batch * case.sizes[0] * np.dtype(dtype).itemsize
     batch = case.batch * case.sizes[0] * np.dtype(dtype).itemsize

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad import plots
 from fastgrad.checking.subjects import TOLERANCE, Block, Subject, native_error
 from fastgrad.checking.verdicts import BAD, Rules, Slopes
 
@@ -31,7 +32,7 @@ class Entry:
     """One entry of a gradient: its place, what was claimed, what was measured, the relative error between them.
 
     parameter: the name, such as "layers.0.weight", or "x" for a function. index: of the entry in it, () for a number and
-    for a random direction. error: beyond that of `numeric` itself.
+    for a random direction. given, numeric: the slope claimed and measured. error: beyond that of `numeric` itself.
     """
 
     parameter: str
@@ -40,9 +41,13 @@ class Entry:
     numeric: float
     error: float
 
+    @property
+    def place(self) -> str:
+        """Parameter and index, "layers.0.weight[3, 4]" say."""
+        return f"{self.parameter}[{', '.join(map(str, self.index))}]" if self.index else self.parameter
+
     def __str__(self) -> str:
-        place = f"{self.parameter}[{', '.join(map(str, self.index))}]" if self.index else self.parameter
-        return f"{place}: given {self.given:.9g}, numeric {self.numeric:.9g}, relative error {self.error:.2g}"
+        return f"{self.place}: given {self.given:.9g}, numeric {self.numeric:.9g}, relative error {self.error:.2g}"
 
 
 @dataclass
@@ -52,15 +57,18 @@ class GradientReport:
     verdict: "ok", "kink" (right; some entries sit on a kink, where any value between the one-sided slopes is right),
     "wrong", "noise" (finite differences of this function cannot tell), "nondeterministic" (two calls of the gradient
     differ) or "nonfinite". passed: verdict is "ok" or "kink". max_error: the largest relative error of an entry,
-    max(|given - numeric| - error of numeric, 0) / (max(|given|, |numeric|) + floor * max |gradient|); worst: that
+    `max(|given - numeric| - error of numeric, 0) / (max(|given|, |numeric|) + floor * max |gradient|)`; worst: that
     entry. kinks, noise, wrong: lists of Entry; numeric is the middle of the one-sided slopes at a kink. checked of size
-    entries were compared one by one, and lines random directions. rows: one per parameter, for the table.
-    evaluations: of the function. notes: what else there is to say.
+    entries were compared one by one, and lines random directions, to the relative tolerance rtol, with floor as above.
+    rows: one per parameter, for the table. entries: all that were compared, each with its verdict. evaluations: of the
+    function. notes: what else there is to say.
 
     >>> import fastgrad as fg
     >>> report = fg.check_gradients(lambda x: x**2, 3.0, gradient=lambda x: 2.1 * x)
     >>> report.verdict, round(report.worst.given, 6), round(report.worst.numeric, 6)
     ('wrong', 6.3, 6.0)
+    >>> isinstance(report, fg.GradientReport)
+    True
     """
 
     verdict: str
@@ -69,12 +77,14 @@ class GradientReport:
     rtol: float
     checked: int
     size: int
+    floor: float = 1e-3
     lines: int = 0
     evaluations: int = 0
     kinks: list[Entry] = field(default_factory=list)
     noise: list[Entry] = field(default_factory=list)
     wrong: list[Entry] = field(default_factory=list)
     rows: list[tuple[str, int, int, float, float, int, int, str]] = field(default_factory=list)
+    entries: list[tuple[Entry, str]] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -86,6 +96,17 @@ class GradientReport:
         """Raise GradientCheckError with this report as its text unless `passed`."""
         if not self.passed:
             raise GradientCheckError(f"\n{self}")
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw how far each checked entry is from its measured slope, by parameter and verdict; gives matplotlib's axes.
+
+        The difference is relative, as in `max_error`, but holds the error of the measurement: an entry above the dashed
+        line, the tolerance, may still be right.  At a kink it is that to the middle of the one-sided slopes.
+        `axes`: where to draw; new ones by default.
+
+        ValueError where `axes` are several; ImportError where matplotlib is not installed.
+        """
+        return plots.plot_report(self, axes)
 
     def __str__(self) -> str:
         along = f" and {self.lines} random directions" if self.lines else ""
@@ -154,8 +175,8 @@ def conclude(
         Entry(*subject.name(int(i)), float(subject.given[i]), float(measured), float(error))
         for i, measured, error in zip(positions, numeric, slopes.error, strict=True)
     ]
-    report = GradientReport("ok", 0.0, None, rules.rtol, len(entries), subject.given.size)
-    pairs = list(zip(entries, slopes.verdict.tolist(), strict=True))
+    report = GradientReport("ok", 0.0, None, rules.rtol, len(entries), subject.given.size, rules.floor)
+    pairs = report.entries = list(zip(entries, slopes.verdict.tolist(), strict=True))
     report.kinks, report.noise, report.wrong = (
         [e for e, v in pairs if v == which] for which in ("kink", "noise", "wrong")
     )

@@ -118,7 +118,8 @@ class Surface:
         """The least change of F: its values may be multiples of more than their last place, as log(1 + 1e-6) is."""
         line = self.random(slice(None))
         for spacing in 10.0 ** np.arange(-15, -1):
-            changes = np.abs(np.diff([self.at(line, spacing * k) for k in range(9)]))
+            values = np.array([self.at(line, spacing * k) for k in range(9)])
+            changes = np.abs(np.diff(values[np.isfinite(values)]))
             if changes.any():
                 return float(changes[changes > 0].min())
         return 0.0

@@ -166,6 +166,6 @@ def draw(history: Any, path: Path) -> None:
     from ..files import replacing
 
     figure = Figure(figsize=(7, 4), layout="constrained")
-    history.plot(figure.subplots()).set_title("loss, of targets as they are trained on")
+    history.plot(axes=figure.subplots()).set_title("loss, of targets as they are trained on")
     with replacing(path) as new:
         figure.savefig(new, dpi=150, format="png")

@@ -90,6 +90,8 @@ cdef extern from * nogil:
     void restore_subnormals(float_mode before)
     void *grab(intp count)
     void release(void *p)
+    enum: FENCE
+    void fence(void *p, intp count)
     double seconds_now()
     int processor_level()
     void prefetch_far "PREFETCH_FAR" (const void *p)

@@ -7,13 +7,16 @@ cdef intp tidy(intp reals) noexcept:
 cdef real *cut(real *base, intp *at, intp reals) noexcept:
     """The next stretch of the arena; while it is only measured there is no base, and nothing to point at."""
     cdef intp here = at[0]
-    at[0] += tidy(reals)
-    return base + here if base != NULL and reals else NULL
+    at[0] += tidy(reals) + FENCE
+    if base == NULL or reals == 0:
+        return NULL
+    fence(base + here + reals + LANES, (tidy(reals) + FENCE - reals - LANES) * sizeof(real))
+    return base + here
 
 cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint sums, bint targets, bint dx) except -1:
     """Buffers for H rows, cut from one zeroed arena.  Walked twice: to measure, then to hand out."""
     cdef real *base = NULL
-    cdef intp l, n, walk, at
+    cdef intp l, n = 0, walk, at
     cdef Layer *q
     memset(s, 0, sizeof(Plan))
     s.layer = <Layer *>calloc(p.L, sizeof(Layer))
