@@ -61,7 +61,8 @@ class Loss:
         return hash(repr(self))
 
 
-def _face(row: catalog.Loss) -> type[Loss]:
+def make_face(row: catalog.Loss, module: str = __name__) -> type[Loss]:
+    """The class of a row, to be bound to the row's public name in `module`."""
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
     doc = (
@@ -71,11 +72,11 @@ def _face(row: catalog.Loss) -> type[Loss]:
         f"Raises TypeError or ValueError where one is out of range.\n\nSource: {row.source}.\n\n"
         f">>> {row.public}().name\n'{row.name}'\n"
     )
-    body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
+    body = {"row": row, "__doc__": doc, "__module__": module, "__signature__": inspect.Signature(parameters)}
     return type(row.public, (Loss,), body)
 
 
-FACES = {row.name: _face(row) for row in catalog.LOSSES.values()}
+FACES = {row.name: make_face(row) for row in catalog.LOSSES.values()}
 globals().update({face.__name__: face for face in FACES.values()})
 
 
