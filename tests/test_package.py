@@ -33,13 +33,15 @@ TRAINING = FOUNDATION | {
     "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
+ESTIMATORS = {"estimators.rules", "estimators.engine", "estimators.base"}
 BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
     "arrays": set(),
     "history": set(),
-    "kernels": {"catalog", "formulas"},
+    "private_rows": {"catalog"},
+    "kernels": {"catalog", "formulas", "private_rows"},
     "dispatch": {"kernels"},
     "losses": {"catalog"},
     "schedules": {"catalog"},
@@ -71,6 +73,12 @@ LAYERS: dict[str, set[str]] = {
     "check": TRAINING | CHECKING - {"check"},
     "model": TRAINING | CHECKING,
     "__init__": TRAINING | CHECKING | {"model"},
+    "estimators.rules": {"catalog", "losses", "optimizers", "private_rows", "schedules"},
+    "estimators.engine": TRAINING | {"estimators.rules"},
+    "estimators.base": TRAINING | {"estimators.rules", "estimators.engine"},
+    "estimators.classifier": TRAINING | ESTIMATORS,
+    "estimators.regressor": TRAINING | ESTIMATORS,
+    "sklearn": {"estimators.classifier", "estimators.regressor"},
     "bench.workloads": {"__init__"},
     "bench.timing": {"__init__", "bench.workloads", "dispatch"},
     "bench.peers": {"bench.workloads", "bench.timing"},
