@@ -45,7 +45,8 @@ class Loss:
     """l(p, t) of a raw score p and its target t; `derivative` is dl/dp, `link` turns p into what `predict` returns.
 
     `value`/`derivative` are elementwise; `rows` names the C function that serves a whole row instead (softmax needs it).
-    `kind` says which targets are allowed, `hyper` which parameters the loss has.
+    `kind` says which targets are allowed, `hyper` which parameters the loss has.  A row's loss and slopes are means over its
+    outputs unless `sums_values`, `sums_slopes` say that they are sums.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Loss:
     hyper: Mapping[str, float] = field(default_factory=dict)
     rows: str = ""
     link_name: str = "identity"
+    sums_values: bool = False
+    sums_slopes: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,12 @@ class Optimizer:
 Row = TypeVar("Row", Activation, Loss, Optimizer)
 
 
-def _table(*rows: Row) -> dict[str, Row]:
+def table(*rows: Row) -> dict[str, Row]:
+    """Rows by their names."""
     return {row.name: row for row in rows}
 
 
-ACTIVATIONS = _table(
+ACTIVATIONS = table(
     Activation("identity", "z", "1", "no activation: a linear layer", "-"),
     Activation(
         "relu", "maximum(z, 0)", "where(a > 0, 1, 0)", "zero below zero, unchanged above",
@@ -150,7 +154,7 @@ ACTIVATIONS = _table(
     ),
 )  # fmt: skip
 
-LOSSES = _table(
+LOSSES = table(
     Loss(
         "mse", "MSE", "d = p - t; d * d", "2 * (p - t)", "p", "real",
         "mean squared error", "Gauss 1809; torch.nn.MSELoss",
@@ -218,7 +222,7 @@ else:
 """
 )
 
-OPTIMIZERS = _table(
+OPTIMIZERS = table(
     Optimizer(
         "sgd", "SGD",
         {"lr": 1e-3, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False},

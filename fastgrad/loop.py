@@ -12,7 +12,7 @@ import copy
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,8 @@ class Fit:
     rows: Array | None = None  # the rows trained on, where some are held out
     saver: Saver | None = None
     saved: Saved | None = None
+    order: Callable[[int], Array] | None = None  # the rows (int32) of an epoch in their order, where not drawn here
+    state: Run | None = None  # to go on with; None: a fresh one
     history: History = field(default_factory=History)
     mark: Mark = field(init=False)
     started: float = 0.0  # when the present epoch began
@@ -163,10 +165,12 @@ def run(fit: Fit, progress: bool | None) -> History:
 
 
 def _start(fit: Fit) -> tuple[Run, History]:
-    """A fresh run, or the one that was interrupted."""
-    state, fit.started = Run(fit.record, fit.optimizer), time.monotonic()
+    """A fresh run, the one that was given, or the one that was interrupted."""
+    state, fit.started = Run(fit.record, fit.optimizer) if fit.state is None else fit.state, time.monotonic()
     if fit.saved is None:
         state.catch_up()
+        state.begin()
+        fit.mark = replace(fit.mark, taken=state.reached[0])
         return state, fit.history
     fit.mark, history, seconds = fit.saved.restore(state, fit.schedule, fit.epochs)
     fit.started -= seconds
@@ -241,6 +245,8 @@ def _out_of_patience(fit: Fit) -> bool:
 def _order(fit: Fit) -> Array | None:
     """The rows of this epoch in their order; None: as they lie."""
     record, count = fit.record, fit.count
+    if fit.order is not None:
+        return fit.order(fit.mark.epoch)
     if not fit.shuffle:
         return fit.rows
     stream = SHUFFLES + record.epochs_seen

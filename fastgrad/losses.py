@@ -68,8 +68,9 @@ class Loss:
         return hash(repr(self))
 
 
-def _face(row: catalog.Loss) -> type[Loss]:
-    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
+def make_face(row: catalog.Loss, module: str = __name__) -> type[Loss]:
+    """The class of a row, to be bound to the row's public name in `module`."""
+    kinds, place = inspect.Parameter.POSITIONAL_OR_KEYWORD, "fastgrad" if module == __name__ else module
     parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
     meanings = {k: f"- `{k}={v!r}`: {_RANGES.get(k, _ANY)[2]}\n" for k, v in row.hyper.items()}
     refusal = "\nRaises TypeError or ValueError where an argument is no number or out of range.\n\n" if meanings else ""
@@ -77,13 +78,14 @@ def _face(row: catalog.Loss) -> type[Loss]:
         f"{row.public}: {row.about}.\n\n"
         f"Of a score p and its target t, the mean over all elements (over rows where a row has one class)::\n\n"
         f"    {row.value}\n\n{''.join(meanings.values())}{refusal}Source: {row.source}.\n\n"
-        f">>> import fastgrad as fg\n>>> fg.Network([3, 2], loss=fg.{row.public}()).loss_name\n'{row.name}'\n"
+        f">>> from {place} import {row.public}\n>>> import fastgrad as fg\n"
+        f">>> fg.Network([3, 2], loss={row.public}()).loss_name\n'{row.name}'\n"
     )
-    body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
+    body = {"row": row, "__doc__": doc, "__module__": module, "__signature__": inspect.Signature(parameters)}
     return type(row.public, (Loss,), body)
 
 
-FACES = {row.name: _face(row) for row in catalog.LOSSES.values()}
+FACES = {row.name: make_face(row) for row in catalog.LOSSES.values()}
 globals().update({face.__name__: face for face in FACES.values()})
 
 

@@ -157,9 +157,7 @@ class Network:
         >>> Network([2, 1]).astype("float64").dtype
         dtype('float64')
         """
-        other = type(self).__new__(
-            type(self)
-        )  # of a subclass too: what it overrides is to be checked in float64 as well
+        other = type(self).__new__(type(self))  # a subclass keeps what it overrides
         other.__setstate__({**self.__getstate__(), "dtype": dtype})
         return other
 

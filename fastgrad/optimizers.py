@@ -54,8 +54,8 @@ class Optimizer:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         bound = inspect.signature(type(self)).bind(*args, **kwargs)
         bound.apply_defaults()
-        self.hyper = {name: _checked(type(self).__name__, name, value) for name, value in bound.arguments.items()}
-        if "nesterov" in self.hyper and self.hyper["nesterov"] and (not self.momentum or self.dampening):
+        self.hyper = {name: _checked(self.row, name, value) for name, value in bound.arguments.items()}
+        if self.hyper.get("nesterov") and (not self.momentum or self.hyper.get("dampening")):
             raise ValueError("nesterov=True needs momentum > 0 and dampening = 0")
         flags = formulas.variants(self.row)
         self.variant = formulas.variant_of(self.row, self.hyper)
@@ -215,9 +215,9 @@ def _parameter_dtype(arrays: list[npt.NDArray[Any]]) -> np.dtype[Any]:
     return dtype
 
 
-def _checked(owner: str, name: str, value: Any) -> Any:
+def _checked(row: catalog.Optimizer, name: str, value: Any) -> Any:
     """A hyperparameter within its range: betas, rho and alpha in [0, 1), flags bools, everything else >= 0."""
-    default = {k: v for row in catalog.OPTIMIZERS.values() if row.public == owner for k, v in row.hyper.items()}[name]
+    owner, default = row.public, row.hyper[name]
     if isinstance(default, bool):
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{owner}: {name} must be True or False, got {value!r}")
@@ -237,14 +237,16 @@ def _number(owner: str, name: str, value: Any, below: float) -> float:
     return float(value)
 
 
-def _face(row: catalog.Optimizer) -> type[Optimizer]:
-    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
+def make_face(row: catalog.Optimizer, module: str = __name__) -> type[Optimizer]:
+    """The class of a row, to be bound to the row's public name in `module`."""
+    kinds, place = inspect.Parameter.POSITIONAL_OR_KEYWORD, "fastgrad" if module == __name__ else module
     parameters = [inspect.Parameter(name, kinds, default=value) for name, value in row.hyper.items()]
     arguments = "\n".join(
         f"- `{name}={value!r}`: {MEANINGS.get(name, 'a number')}" for name, value in row.hyper.items()
     )
     example = (
-        f">>> import numpy as np, fastgrad as fg\n>>> w, opt = np.array([1.0, -2.0]), fg.{row.public}(lr=0.01)\n"
+        f">>> import numpy as np\n>>> from {place} import {row.public}\n"
+        f">>> w, opt = np.array([1.0, -2.0]), {row.public}(lr=0.01)\n"
         f">>> opt.update(w, np.array([2.0, -2.0]), opt.init(w))\n>>> bool(w[0] < 1 and w[1] > -2)\nTrue\n"
     )
     doc = (
@@ -252,7 +254,7 @@ def _face(row: catalog.Optimizer) -> type[Optimizer]:
         f"Raises TypeError or ValueError where an argument is out of range.\n\n"
         f"Each step, elementwise::\n\n{_indented(row.per_step)}{_indented(row.update)}\nSource: {row.source}.\n\n{example}"
     )
-    body = {"row": row, "__doc__": doc, "__module__": __name__, "__signature__": inspect.Signature(parameters)}
+    body = {"row": row, "__doc__": doc, "__module__": module, "__signature__": inspect.Signature(parameters)}
     return type(row.public, (Optimizer,), body)
 
 
@@ -260,7 +262,7 @@ def _indented(text: str) -> str:
     return "".join(f"    {line}\n" for line in text.strip().splitlines() if line.strip())
 
 
-FACES = {row.name: _face(row) for row in catalog.OPTIMIZERS.values()}
+FACES = {row.name: make_face(row) for row in catalog.OPTIMIZERS.values()}
 globals().update({face.__name__: face for face in FACES.values()})
 SGD, Adam = FACES["sgd"], FACES["adam"]  # named for readers and type checkers; the rest are made just as these are
 

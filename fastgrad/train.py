@@ -36,6 +36,7 @@ class Batches:
     kind: str  # how the kernels read y: "labels", "values" or "slopes"
     on_disk: bool
     names: tuple[str, str] = ("X", "y")
+    unit: float = 1.0  # what the caller's weights were multiplied by
 
     @property
     def rows(self) -> int:
@@ -55,11 +56,13 @@ def read_data(
     matrix = arrays.as_matrix(X, names[0], columns=record.sizes[0])
     soft = record.loss.name == "cross_entropy"
     target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
-    weight = arrays.as_weights(sample_weight, len(matrix))
-    if weight is not None:  # only their ratios count: a power of two keeps those, and float32 sums within range
-        weight = np.ldexp(weight, -int(np.frexp(weight.max())[1]))
+    weight, unit = arrays.as_weights(sample_weight, len(matrix)), 1.0
+    if weight is not None:
+        # but for an L2 term only their ratios count: a power of two keeps those, and float32 sums within range
+        power = -int(np.frexp(weight.max())[1])
+        weight, unit = np.ldexp(weight, power), math.ldexp(1.0, min(power, 1023))
     labels = record.target == "class" and target.ndim == 1
-    return Batches(matrix, target, weight, "labels" if labels else "values", arrays.is_memmap(matrix), names)
+    return Batches(matrix, target, weight, "labels" if labels else "values", arrays.is_memmap(matrix), names, unit)
 
 
 def current(record: Record) -> Array:
@@ -152,11 +155,16 @@ def step_threads(record: Record, batch: int, threads: int | None) -> int:
 
 
 def gradient(
-    record: Record, data: Batches, threads: int | None, dX: Array | None = None
+    record: Record, data: Batches, threads: int | None, dX: Array | None = None, l2: float = 0.0
 ) -> tuple[float, list[tuple[Array, Array]]]:
-    """(loss, [(dW, db), ...]) over all rows as one batch, through the very kernels that train."""
+    """(loss, [(dW, db), ...]) over all rows as one batch, through the very kernels that train.
+
+    With `l2`, of the loss and l2 / 2 * sum of W^2 / the sum of the weights.
+    """
     count = step_threads(record, data.rows, threads)
-    trainer = record.kernels.Trainer(record.program, data.rows, "store", 0, (), data.kind, count, dX is not None)
+    trainer = record.kernels.Trainer(
+        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit
+    )
     store = aligned(record.program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
     run = trainer.run(current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX)
@@ -174,11 +182,12 @@ class Run:
     """Buffers and optimizer state of a training: `fit` makes one, `partial_fit` goes on with it.
 
     `params` is the training's own copy; `origin` the published buffer that it came from or went to; `ahead` says that
-    `params` has moved on since.
+    `params` has moved on since.  `l2`: the loss of a batch has the term l2 / 2 * sum of W^2 / the batch's weight (biases
+    have none).  `by_rows`: in the mean over an epoch a batch's loss counts by its rows, not by its weight.
     """
 
-    def __init__(self, record: Record, optimizer: Optimizer) -> None:
-        self.record, self.optimizer = record, optimizer
+    def __init__(self, record: Record, optimizer: Optimizer, l2: float = 0.0, by_rows: bool = False) -> None:
+        self.record, self.optimizer, self.l2, self.by_rows = record, optimizer, l2, by_rows
         self.params = aligned(record.program.size, record.dtype)
         self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
         for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
@@ -190,7 +199,7 @@ class Run:
         self.ahead = False
         self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
-        self._shape: tuple[int, str] = (0, "")
+        self._shape: tuple[int, str, float] = (0, "", 0.0)
 
     def catch_up(self) -> None:
         """Start from the published parameters, unless those are this run's own."""
@@ -206,12 +215,14 @@ class Run:
         self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
     ) -> Any:
         """Steps first..last of an epoch; gives what `Trainer.run` gives."""
-        if (batch, data.kind) != self._shape or threads > self._trainer.threads:
+        shape = batch, data.kind, self.l2 * data.unit
+        if shape != self._shape or threads > self._trainer.threads:
             o = self.optimizer
             self._trainer = self.record.kernels.Trainer(
-                self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads
-            )
-            self._shape = batch, data.kind
+                self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads, False, shape[2],
+                self.by_rows,
+            )  # fmt: skip
+            self._shape = shape
         self._trainer.reached = self.reached
         self.ahead = True
         try:

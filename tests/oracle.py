@@ -10,11 +10,14 @@ import numpy as np
 import fastgrad as fg
 from fastgrad import catalog
 from fastgrad.formulas import numpy_function
+from fastgrad.private_rows import PRIVATE_LOSSES
+
+LOSSES = catalog.LOSSES | PRIVATE_LOSSES
 
 
 def targets_for(loss: str, rows: int, outputs: int, rng: np.random.Generator) -> np.ndarray:
     """Valid random targets, in the form that the kernels take."""
-    kind = catalog.LOSSES[loss].kind
+    kind = LOSSES[loss].kind
     if kind == "class" or (kind == "sign" and outputs > 1):
         return rng.integers(0, outputs, rows).astype(np.int32)
     if kind == "sign":
@@ -29,23 +32,24 @@ def targets_for(loss: str, rows: int, outputs: int, rng: np.random.Generator) ->
 def row_losses(loss: str, hyper: dict[str, float], p: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Loss of each row, and its derivative by the scores, in float64."""
     n = p.shape[1]
-    if loss == "cross_entropy":
+    if loss in ("cross_entropy", "log_loss"):
         smooth = hyper.get("label_smoothing", 0.0)
         target = (np.eye(n)[t] if t.ndim == 1 else t) * (1 - smooth) + smooth / n
         shifted = p - p.max(1, keepdims=True)
         logs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-        return -(target * logs).sum(1), np.exp(logs) - target
+        return np.minimum(-(target * logs).sum(1), hyper.get("most", np.inf)), np.exp(logs) - target
     if loss == "hinge" and n > 1:
         margins = np.maximum(0, 1 - p[np.arange(len(p)), t][:, None] + p)
         margins[np.arange(len(p)), t] = 0
         slope = (margins > 0).astype(float)
         slope[np.arange(len(p)), t] = -slope.sum(1)
         return margins.sum(1) / n, slope / n
-    row = catalog.LOSSES[loss]
+    row = LOSSES[loss]
     names = {**row.hyper, **hyper, "p": p, "t": t}
     value = numpy_function(row.value)(**names)["value"]
     slope = numpy_function(row.derivative)(**names)["value"]
-    return np.broadcast_to(value, p.shape).mean(1), np.broadcast_to(slope, p.shape) / n
+    values, slopes = np.broadcast_to(value, p.shape).sum(1), np.broadcast_to(slope, p.shape)
+    return values / (1 if row.sums_values else n), slopes / (1 if row.sums_slopes else n)
 
 
 @dataclass

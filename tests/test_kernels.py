@@ -15,7 +15,9 @@ from oracle import Oracle, optimizer_steps, targets_for
 from fastgrad import catalog
 from fastgrad.formulas import expand_hyper, slots_of, variants
 from fastgrad.network import aligned
+from fastgrad.private_rows import PRIVATE_OPTIMIZERS
 
+RULES = catalog.OPTIMIZERS | PRIVATE_OPTIMIZERS
 ADAM = (0.9, 0.999, 1e-8, 0.0, 0.0)
 
 
@@ -133,11 +135,11 @@ def test_training_follows_the_oracle(build, rng):
         np.testing.assert_allclose(b, eb, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("name", catalog.OPTIMIZERS)
+@pytest.mark.parametrize("name", [name for name in RULES if name != "store"])
 def test_every_optimizer_variant_follows_its_formulas(name, dtype, rng):
     from fastgrad import dispatch
 
-    row, build = catalog.OPTIMIZERS[name], dispatch.kernels(dtype)
+    row, build = RULES[name], dispatch.kernels(dtype)
     for index, flags in enumerate(variants(row)):
         hyper = {**expand_hyper(row), "lr": 0.01, "weight_decay": 0.02}
         hyper |= {flag: (0.8 if flag == "momentum" else 1.0) * on for flag, on in flags.items()}

@@ -1,6 +1,6 @@
 # What the C headers offer, the records of one call, and shapes.
 from libc.string cimport memcpy, memset
-from libc.math cimport sqrt
+from libc.math cimport INFINITY, sqrt
 
 cdef extern from "blocks.h" nogil:
     ctypedef double real                       # float or double: REAL_BITS decides, Cython need not know
@@ -30,7 +30,7 @@ cdef extern from "blocks.h" nogil:
         LossRows rows
         Apply link
         Prepare prepare
-        int softmax, hypers, constants
+        int softmax, hypers, constants, sums_values, sums_slopes
     ctypedef struct Optimizer:
         const char *name
         int variant, slots, hypers, carries, constants
@@ -73,6 +73,7 @@ cdef extern from * nogil:
     void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd)
     real dot_panels(const real *x, intp gap, const real *w, intp panels, real bias)
     real weighted_rows(const real *start, const real *dz, const real *x, intp K, real *out)
+    real pull(real share, const real *w, real *g, intp n, real *squares)
     void spread(const real *a, intp n, real *out)
     void single(real a, real *out)
     void outer_rows(intp m, const real *dz, const real *w, real *out)
@@ -134,6 +135,10 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real *scratch           # one stretch of transposed weights per thread
     intp stretch
     real *squares           # (2 * tiles,) sums of squares of gradient tiles, bias tiles behind
+    real *norms             # (tiles,) sums of squares of W's tiles; only with an L2 term
+    double l2               # the loss has the term l2 / 2 * sum of W^2 / the batch's weight; 0: none
+    real share              # l2 / this batch's weight
+    bint by_rows            # in the epoch's mean a batch counts by its rows, not by its weight
     void *arena
     Source x, t
     intp ahead              # rows that lie between the one that is gathered and the one that is asked for
@@ -143,7 +148,8 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     bint check_x            # look for NaN in each batch (data on disk)
     const Loss *loss        # NULL: the targets are dL/dscores itself
     real loss_c[MOST]
-    real smooth
+    real smooth             # of the softmax: label smoothing, ...
+    real most               # ... and the value at which a row's loss is cut off
     intp rows, batch, first, last       # rows of an epoch; steps first..last of it
     const Optimizer *optimizer
     double hyper[MOST]

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 
 from ..catalog import ACTIVATIONS, LOSSES, OPTIMIZERS, VOCABULARY, Activation, Loss, Optimizer
 from ..formulas import Block, emit_scalar, expand_hyper, parse, slots_of, variants
+from ..private_rows import PRIVATE_LOSSES, PRIVATE_OPTIMIZERS
 
 _HEAD = """/* Written by fastgrad/kernels/generate.py from fastgrad/catalog.py: not to be edited. */
 #pragma once
 #include "records.h"
 """
-STORE = Optimizer("store", "", {"lr": 0.0}, "s = g", "the gradient itself, kept in a slot", "-", slots={"s": "0"})
 
 
 def _loop(block: Block, lines: Iterable[tuple[str, ast.expr]], loads: Mapping[str, str], stores: Iterable[str]) -> str:
@@ -73,7 +73,7 @@ def _loss(row: Loss) -> tuple[str, str]:
     softmax = int(row.link == "softmax(p)")
     return code, (
         f'    {{"{row.name}", {elementwise}, {row.rows or "NULL"}, {link}, {prepare or "NULL"}, '
-        f"{softmax}, {len(row.hyper)}, {constants}}},"
+        f"{softmax}, {len(row.hyper)}, {constants}, {int(row.sums_values)}, {int(row.sums_slopes)}}},"
     )
 
 
@@ -149,8 +149,8 @@ def _prepare(
 def header() -> str:
     """The whole generated header."""
     activations = [_activation(row) for row in ACTIVATIONS.values()]
-    losses = [_loss(row) for row in LOSSES.values()]
-    optimizers = [_optimizer(row) for row in (*OPTIMIZERS.values(), STORE)]
+    losses = [_loss(row) for row in (LOSSES | PRIVATE_LOSSES).values()]
+    optimizers = [_optimizer(row) for row in (OPTIMIZERS | PRIVATE_OPTIMIZERS).values()]
     text = _HEAD + "".join(c for c, _ in [*activations, *losses]) + "".join(c for c, _ in optimizers)
     unary = [name for name in VOCABULARY if name not in ("maximum", "minimum", "where")]
     text += "".join(_elementwise(f"elementary_{name}", f"{name}(z)") for name in unary)

@@ -23,7 +23,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
     if s.layer == NULL:
         raise MemoryError
     memcpy(s.layer, p.layer, p.L * sizeof(Layer))
-    s.L, s.H, s.size, s.tiles, s.loss, s.smooth = p.L, H, p.size, p.tiles, p.loss, p.smooth
+    s.L, s.H, s.size, s.tiles, s.loss, s.smooth, s.most = p.L, H, p.size, p.tiles, p.loss, p.smooth, p.most
     memcpy(s.loss_c, p.loss_c, sizeof(s.loss_c))
     s.stretch = tidy((p.widest + 1) * PANEL * PANEL)
     for walk in range(2):
@@ -40,6 +40,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
         s.scale = cut(base, &at, H)
         s.row_loss = cut(base, &at, H)
         s.squares = cut(base, &at, 2 * p.tiles if training else 0)
+        s.norms = cut(base, &at, p.tiles if training else 0)
         s.scratch = cut(base, &at, s.stretch * threads if training else 0)
         s.G = cut(base, &at, p.size if sums else 0)
         s.dX = cut(base, &at, panels(p.layer.I) * H * PANEL if dx else 0)

@@ -112,7 +112,8 @@ cdef inline void finish(Plan *s, intp at, const real *g, intp n) noexcept nogil:
 
 cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint last, int thread, int threads) noexcept nogil:
     """W, b updated by dW = X' dZ, db = sum of dZ over N rows.  Where the batch has several slices the sums go through G:
-    `begun` says it holds the earlier ones, `last` that this slice completes it."""
+    `begun` says it holds the earlier ones, `last` that this slice completes it.  An L2 term joins the complete gradient of
+    a tile of W."""
     cdef Layer *q = s.layer + l
     cdef const real *X = s.layer[l - 1].A if l else s.X
     cdef real tile[TILE]
@@ -137,6 +138,8 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
             s.squares[q.first_tile + t] = columns_times_panel(
                 <int>m, vectors(q.O, p), earlier, X + (i // PANEL) * H * PANEL + i % PANEL, N, q.dZ + p * H * PANEL, out)
         if last:
+            if s.l2 != 0:
+                s.norms[q.first_tile + t] = pull(s.share, s.params + at, tile, m * width, s.squares + q.first_tile + t)
             finish(s, at, tile, m * width)
         if i == 0:
             backward_bias(s, q, p, N, H, begun, last, t)

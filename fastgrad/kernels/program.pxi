@@ -8,7 +8,7 @@ cdef class Program:
     cdef const Loss *loss
     cdef double loss_hyper[MOST]
     cdef real loss_c[MOST]
-    cdef real smooth
+    cdef real smooth, most
 
     def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper):
         cdef intp l, at = 0
@@ -36,8 +36,9 @@ cdef class Program:
         self.loss = find_loss(loss.encode())
         for l, value in enumerate(hyper):
             self.loss_hyper[l] = value
-        # of the row losses only the softmax has a parameter, its smoothing
+        # of the row losses only the softmax has parameters: its smoothing, and the value at which it is cut off
         self.smooth = <real>self.loss_hyper[0] if self.loss.softmax and hyper else 0
+        self.most = <real>(self.loss_hyper[1] if self.loss.softmax and len(hyper) > 1 else INFINITY)
         if self.loss.prepare != NULL:
             self.loss.prepare(self.loss_hyper, exact)
             for l in range(self.loss.constants):

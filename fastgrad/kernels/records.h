@@ -31,6 +31,7 @@ typedef struct {
     Apply link;
     Prepare prepare;
     int softmax, hypers, constants;
+    int sums_values, sums_slopes; /* over a row's outputs; otherwise their mean */
 } Loss;
 
 typedef struct {

@@ -309,6 +309,20 @@ APART real weighted_rows(const real *from, const real *dz, const real *x, intp K
     return v_sum(t0 * t0 + t1 * t1);
 }
 
+/* g += share * w over n values, whole vectors of them: the gradient of an L2 term.  Gives the sum of w^2; OUT squares: that
+   of the new g */
+APART real pull(real share, const real *w, real *g, intp n, real *squares) {
+    V norm = {0}, total = {0};
+    for (intp i = 0; i < n; i += LANES) {
+        const V v = v_load(w + i), sum = v_load(g + i) + v * share;
+        v_store(g + i, sum);
+        norm += v * v;
+        total += sum * sum;
+    }
+    *squares = v_sum(total);
+    return v_sum(norm);
+}
+
 /* ---- the machine's own measure: fused multiply-adds on registers only; gives how many flops were done ---- */
 APART double fma_loop(intp rounds, real *sink) {
     V acc[ROWS][2], b0 = (V){0} + (real)0.999, b1 = (V){0} + (real)1.001;

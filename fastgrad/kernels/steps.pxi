@@ -62,7 +62,7 @@ cdef void loss_narrow(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept no
 cdef void loss_blocks(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept nogil:
     """Elementwise losses of several outputs, tile by tile."""
     cdef real v[TILE]
-    cdef intp k = r0, m, p, r, at
+    cdef intp k = r0, m, p, r, at, count = 1 if s.loss.sums_values else q.O
     cdef real by
     while k < r1:
         m = least(ROWS, r1 - k)
@@ -74,7 +74,7 @@ cdef void loss_blocks(Plan *s, Layer *q, intp r0, intp r1, real one) noexcept no
                 by = one if s.weight == NULL else s.scale[k + r] * one
                 s.row_loss[k + r] += finish_row(q.dZ + at + r * PANEL, v + r * PANEL, q.O - p * PANEL, by)
         for r in range(m):
-            s.row_loss[k + r] *= (<real>1 if s.weight == NULL else s.scale[k + r]) / q.O
+            s.row_loss[k + r] *= (<real>1 if s.weight == NULL else s.scale[k + r]) / count
         k += m
 
 cdef void loss_whole_rows(Plan *s, Layer *q, intp start, intp r0, intp r1, real one) noexcept nogil:
@@ -90,8 +90,10 @@ cdef void loss_whole_rows(Plan *s, Layer *q, intp start, intp r0, intp r1, real 
                 label[r] = s.label[s.index[start + k + r] if s.index != NULL else start + k + r]
         s.loss.rows(q.A + k * PANEL, s.T + k * PANEL if s.T != NULL else NULL, label, s.H * PANEL, q.O, m,
                     q.dZ + k * PANEL, scale, s.row_loss + k, s.smooth)
-        if s.weight != NULL:
-            for r in range(m):
+        for r in range(m):
+            if s.row_loss[k + r] > s.most:
+                s.row_loss[k + r] = s.most
+            if s.weight != NULL:
                 s.row_loss[k + r] *= s.scale[k + r]
         k += m
 
@@ -111,7 +113,7 @@ cdef void loss_rows(Plan *s, intp start, intp r0, intp r1, double total) noexcep
     elif q.narrow:
         loss_narrow(s, q, r0, r1, <real>one)
     else:
-        loss_blocks(s, q, r0, r1, <real>(one / q.O))
+        loss_blocks(s, q, r0, r1, <real>(one if s.loss.sums_slopes else one / q.O))
 
 cdef void output_slope(Plan *s, intp r0, intp r1) noexcept nogil:
     """An activation on the last layer: dZ times its slope."""
@@ -235,6 +237,7 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
                 look_around(s)
             if j == slices - 1:
                 prepare_step(s, s.lr[k - s.first])
+                s.share = <real>(s.l2 / total)
         barrier(s.gate, threads)
         loss += sum_values(s.row_loss, m)       # every thread sums it: cheaper than a barrier, and all decide alike
         if s.status != FINE or not (loss - loss == 0):
@@ -245,7 +248,7 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
             backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
         barrier(s.gate, threads)
     if thread == 0:
-        close_step(s, loss, total)
+        close_step(s, loss, total, rows)
     return True
 
 cdef void prepare_step(Plan *s, double lr) noexcept nogil:
@@ -264,17 +267,21 @@ cdef void stopped(Plan *s, double loss) noexcept nogil:
     if s.status == FINE:
         s.status = BAD_LOSS
 
-cdef void close_step(Plan *s, double loss, double total) noexcept nogil:
+cdef void close_step(Plan *s, double loss, double total, intp rows) noexcept nogil:
     """Thread 0, while the others are at the next step's rows: sums in tile order."""
-    cdef double squares = 0
+    cdef double squares = 0, norms = 0, counted = rows if s.by_rows else total
     cdef intp i
     for i in range(2 * s.tiles):
         squares += s.squares[i]
     s.taken += 1
     s.done += 1
     s.batch_loss = mean_loss(s, loss, total)
-    s.loss_sum += s.batch_loss * total
-    s.weight_sum += total
+    if s.l2 != 0:
+        for i in range(s.tiles):
+            norms += s.norms[i]
+        s.batch_loss += 0.5 * s.l2 / total * norms
+    s.loss_sum += s.batch_loss * counted
+    s.weight_sum += counted
     s.norm_sum += sqrt(squares)
     if not (squares - squares == 0):
         s.status = BAD_GRADIENT     # the others see it at the next step's check

@@ -3,7 +3,8 @@
 cdef class Trainer:
     """Buffers and optimizer scalars of a training run; `run` does many steps in one call without the GIL.
 
-    `source` is what the targets are: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).
+    `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
+    term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
     """
     cdef Program program
     cdef Plan s
@@ -13,7 +14,7 @@ cdef class Trainer:
     cdef bint ready
 
     def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
-                  bint dx=False):
+                  bint dx=False, double l2=0, bint by_rows=False):
         cdef intp k
         self.program, self.batch, self.threads, self.targets = program, batch, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
@@ -21,7 +22,7 @@ cdef class Trainer:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
         start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE, targets != "labels", dx)
         self.ready = True
-        self.s.optimizer, self.s.batch = row, batch
+        self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
         for k, value in enumerate(hyper):
             self.s.hyper[k] = value
         if targets == "slopes":

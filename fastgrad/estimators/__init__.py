@@ -1,0 +1,1 @@
+"""The estimators of `fastgrad.sklearn`, and what lies between them and the training loop."""

@@ -1,0 +1,152 @@
+"""The network behind an estimator: parameters in and out, epochs of the compiled loop, and L-BFGS-B on its gradient.
+
+The estimator's `coefs_` and `intercepts_` are the parameters: they go in before each use, so that what a user assigns to
+them counts.  What lives on between calls is the optimizer's state.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import loop, train
+from ..losses import Loss
+from ..network import Dense, Record, aligned
+from ..optimizers import Optimizer
+from ..pace import Pace
+from .rules import LearningRate
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What makes two networks interchangeable."""
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    loss: Loss
+    dtype: str
+
+
+@dataclass
+class Epochs:
+    """What `Engine.epochs` is asked for.
+
+    `rows` (int32): those to train on, None for all; `order`: gives them in the order of an epoch, None: as they are;
+    `after`: called with a FitState after each epoch, True ends the training.
+    """
+
+    epochs: int
+    batch: int
+    rows: Array | None
+    order: Callable[[int], Array] | None
+    after: Callable[[Any], bool]
+    rate: LearningRate
+    threads: int | None
+    max_seconds: float | None
+    validation: train.Batches | None
+
+
+class Engine:
+    """A network of one shape, and the state of its optimizer between calls."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        pairs = itertools.pairwise(shape.sizes)
+        layers = tuple(Dense(i, o, f) for (i, o), f in zip(pairs, shape.activations, strict=True))
+        self.record = Record(layers, shape.loss, shape.dtype, 0)
+        self.run: train.Run | None = None
+
+    def load(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
+        """Make these the parameters."""
+        buffer, dtype = aligned(self.record.program.size, self.record.dtype), self.record.dtype
+        for k, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+            self.record.program.pack(buffer, k, np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype))
+        self.record.published = buffer
+
+    def parameters(self, buffer: Array | None = None) -> tuple[list[Array], list[Array]]:
+        """(coefs, intercepts): new arrays, of the parameters or of a buffer like theirs."""
+        buffer = self.record.published if buffer is None else buffer
+        pairs = [self.record.layer_arrays(buffer, k) for k in range(len(self.record.layers))]
+        return [W for W, _ in pairs], [b for _, b in pairs]
+
+    def predict(self, X: Array, threads: int | None) -> Array:
+        """(N, O) after the loss's link."""
+        return train.scores(self.record, X, True, threads)
+
+    def start(self, optimizer: Optimizer, alpha: float) -> None:
+        """A fresh state of this optimizer, for a loss with the L2 term `alpha`."""
+        self.run = train.Run(self.record, optimizer, float(alpha), by_rows=True)
+
+    def epochs(self, data: train.Batches, asked: Epochs) -> None:
+        """Train; the parameters are those after the last step.  Raises as `fastgrad.Network.fit` does."""
+        assert self.run is not None
+        record, threads = self.record, asked.threads
+        heavy = asked.batch * record.flops_step > loop.HEAVY_FLOPS
+        loop.run(
+            loop.Fit(
+                record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate,
+                Pace(train.step_threads(record, asked.batch, threads), fixed=threads is not None or heavy), False,
+                asked.validation, (), (asked.after,), None,
+                None if asked.max_seconds is None else time.monotonic() + asked.max_seconds,
+                rows=asked.rows, order=asked.order, state=self.run,
+            ),
+            progress=False,
+        )  # fmt: skip
+
+    def minimise(self, data: train.Batches, alpha: float, threads: int | None, options: dict[str, Any],
+                 told: Callable[[Any], None]) -> Any:  # fmt: skip
+        """scipy's result of L-BFGS-B from the present parameters; they are then where it ended."""
+        import scipy.optimize
+
+        record = self.record
+
+        def objective(theta: Array) -> tuple[float, Array]:
+            self.load(*self._split(theta))
+            try:
+                loss, pairs = train.gradient(record, data, threads, l2=alpha)
+            except FloatingPointError:
+                return np.nan, np.full_like(theta, np.nan)
+            return loss, joined([W for W, _ in pairs], [b for _, b in pairs])
+
+        start = joined(*self.parameters())
+        result = scipy.optimize.minimize(objective, start, method="L-BFGS-B", jac=True, options=options, callback=told)
+        self.load(*self._split(result.x))
+        return result
+
+    def _split(self, theta: Array) -> tuple[list[Array], list[Array]]:
+        pairs = list(itertools.pairwise(self.shape.sizes))
+        shapes: list[tuple[int, ...]] = [*pairs, *((o,) for _, o in pairs)]
+        ends = np.cumsum([np.prod(shape) for shape in shapes])
+        parts = [part.reshape(shape) for part, shape in zip(np.split(theta, ends[:-1]), shapes, strict=True)]
+        return parts[: len(pairs)], parts[len(pairs) :]
+
+    # ---- pickling: the panels differ from one instruction set to another ----
+    def __getstate__(self) -> dict[str, Any]:
+        run = self.run
+        if run is None:
+            return {"shape": self.shape}
+        slots = [self.parameters(slot) for slot in run.slots]
+        return {"shape": self.shape, "optimizer": run.optimizer, "l2": run.l2, "slots": slots, "reached": run.reached}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["shape"])  # type: ignore[misc]
+        if "optimizer" in state:
+            self.start(state["optimizer"], state["l2"])
+            assert self.run is not None
+            for slot, (coefs, intercepts) in zip(self.run.slots, state["slots"], strict=True):
+                for k, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
+                    self.record.program.pack(slot, k, W, b)
+            self.run.reached = state["reached"]
+
+
+def joined(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
+    """All weights, then all biases, in one float64 array."""
+    return np.concatenate([part.ravel() for part in (*coefs, *intercepts)], dtype=np.float64)

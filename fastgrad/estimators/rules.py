@@ -1,0 +1,69 @@
+"""scikit-learn's losses, update rules and learning rates, as fastgrad's engine takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import catalog, losses, optimizers, private_rows, schedules
+
+LOSSES = {name: losses.make_face(row, __name__) for name, row in private_rows.PRIVATE_LOSSES.items()}
+OPTIMIZERS = {
+    name: optimizers.make_face(row, __name__) for name, row in private_rows.PRIVATE_OPTIMIZERS.items() if row.public
+}
+globals().update({face.__name__: face for face in (*LOSSES.values(), *OPTIMIZERS.values())})  # so that they pickle
+
+ACTIVATIONS = {"logistic": "sigmoid"}  # the one name that is scikit-learn's own
+SMALLEST_RATE = 1e-6  # `adaptive` ends there
+REGRESSION = {"squared_error": "half_squared_error", "poisson": "half_poisson_deviance"}
+# the catalog's losses that a regressor may have besides
+MORE_LOSSES = tuple(name for name, row in catalog.LOSSES.items() if row.kind == "real" and name != "mse")
+OUTPUT_NAMES = {"identity": "identity", "exp": "exp", "softmax": "softmax", "sigmoid": "logistic"}
+
+
+def classification_loss(outputs: int, multiclass: bool, dtype: Any) -> losses.Loss:
+    """Log loss, cut off where scikit-learn clips a probability: at the type's eps."""
+    return LOSSES["log_loss" if multiclass else "binary_log_loss"](most=-float(np.log(np.finfo(dtype).eps)))
+
+
+def regression_loss(loss: Any) -> losses.Loss:
+    """scikit-learn's loss of that name, or any that the catalog has for numbers."""
+    if isinstance(loss, str) and loss in REGRESSION:
+        return LOSSES[REGRESSION[loss]]()
+    return losses.as_loss(loss)
+
+
+def output_name(loss: losses.Loss) -> str:
+    """scikit-learn's name of the function that turns scores into predictions."""
+    return OUTPUT_NAMES[loss.row.link_name]
+
+
+class LearningRate(schedules.Schedule):
+    """The rate of an epoch: constant, by the samples seen (invscaling), or a fifth when told (adaptive).
+
+    `learning_rate` is the present one.
+    """
+
+    def __init__(self, start: float, kind: str, power: float) -> None:
+        super().__init__()
+        self.start, self.kind, self.power = float(start), kind, power
+        self.learning_rate = self.start
+
+    def shape(self, lr: float, epoch: schedules.Times, total: float) -> schedules.Times:
+        """The same for all steps of the epoch."""
+        return np.full(epoch.shape, self.learning_rate)
+
+    def epoch_over(self, samples: int) -> None:
+        """An epoch is over; `samples` were seen in all."""
+        if self.kind == "invscaling":
+            self.learning_rate = self.start / float((samples + 1) ** self.power)
+
+    def no_progress(self) -> str:
+        """What follows from a loss that improves no more: "" to stop, else what was done instead."""
+        if self.kind != "adaptive":
+            return ""
+        if self.learning_rate <= SMALLEST_RATE:
+            return ""
+        self.learning_rate /= 5.0
+        return f"Setting learning rate to {self.learning_rate:f}"
