@@ -56,6 +56,7 @@ class Fit:
     saved: Saved | None = None
     order: Callable[[int], Array] | None = None  # the rows (int32) of an epoch in their order, where not drawn here
     state: Run | None = None  # to go on with; None: a fresh one
+    clip: tuple[float, float] = train.NO_CLIP
     history: History = field(default_factory=History)
     mark: Mark = field(init=False)
     started: float = 0.0  # when the present epoch began
@@ -77,7 +78,8 @@ class Fit:
 def prepare(
     record: Record, X: Any, y: Any, *, epochs: int, batch_size: int | None, optimizer: Any, schedule: Any,
     validation: Any, sample_weight: Any, callbacks: Iterable[Any], threads: int | None, max_seconds: float | None,
-    shuffle: bool, metrics: Any, early_stopping: int | None, checkpoint_path: Any, resume: Any,
+    shuffle: bool, metrics: Any, early_stopping: int | None, checkpoint_path: Any, resume: Any, clip_norm: Any = None,
+    clip_value: Any = None,
 ) -> Fit:  # fmt: skip
     """Check everything before anything is computed."""
     arrays.check_integer(epochs, "epochs", 0)
@@ -95,6 +97,7 @@ def prepare(
             raise TypeError(f"callbacks must be functions of one argument, got {f!r}")
     metrics = several(metrics, "metrics", "names or functions")
     scoring.check(record, metrics)
+    clip = train.read_clip(clip_norm, clip_value)
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     data = train.read_data(record, X, y, sample_weight)
@@ -109,7 +112,7 @@ def prepare(
     pace = Pace(train.step_threads(record, batch, threads), fixed=threads is not None or heavy)
     fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
-        deadline, rows,
+        deadline, rows, clip=clip,
     )  # fmt: skip
     if checkpoint_path is not None or resume is not None:
         asked = _asked(fit)
@@ -127,7 +130,7 @@ def _asked(fit: Fit) -> dict[str, Any]:
         "data": checkpoint.digest(fit.data), "validation": held, "batch_size": fit.batch, "shuffle": fit.shuffle,
         "optimizer": checkpoint.plain(fit.optimizer), "schedule": checkpoint.plain(fit.schedule),
         "metrics": [scoring.metric_name(metric) for metric in fit.metrics],
-        "early_stopping": fit.patience,
+        "early_stopping": fit.patience, "clip": list(fit.clip),
     }  # fmt: skip
 
 
@@ -167,6 +170,7 @@ def run(fit: Fit, progress: bool | None) -> History:
 def _start(fit: Fit) -> tuple[Run, History]:
     """A fresh run, the one that was given, or the one that was interrupted."""
     state, fit.started = Run(fit.record, fit.optimizer) if fit.state is None else fit.state, time.monotonic()
+    state.clip = fit.clip
     if fit.saved is None:
         state.catch_up()
         state.begin()

@@ -276,6 +276,7 @@ class Network:
         threads: int | None = None, max_seconds: float | None = None, progress: bool | None = None,
         shuffle: bool = True, metrics: Any = (), early_stopping: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
+        clip_norm: float | None = None, clip_value: float | None = None,
     ) -> History:  # fmt: skip
         """Train on X (N, I) and y, (N,) or (N, O), for `epochs` passes; gives the history, one entry per epoch.
 
@@ -291,6 +292,8 @@ class Network:
         that the whole state of the training is written to as it goes, and at its end, whatever ends it.  `resume`: such
         a file to go on from, to `epochs` in all; the result is that of a fit that was never interrupted, bit for bit.
         All else must be as it was, data included: ValueError; a UserWarning where the instruction set differs.
+        `clip_norm`: a gradient longer than this, over all parameters, is shortened to it; `clip_value`: its entries are
+        held within it.  Both as in PyTorch's clip_grad_norm_ and clip_grad_value_; `history["grad_norm"]` is the norm before.
 
         Raises ValueError or TypeError for bad input before anything is computed; `fg.DivergenceError` where the loss
         stops being finite; RuntimeError where another thread trains this network.  Ctrl-C and a callback's error come
@@ -300,7 +303,7 @@ class Network:
             self._record, X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, schedule=schedule,
             validation=validation, sample_weight=sample_weight, callbacks=self._callbacks(callbacks), threads=threads,
             max_seconds=max_seconds, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
-            checkpoint_path=checkpoint, resume=resume,
+            checkpoint_path=checkpoint, resume=resume, clip_norm=clip_norm, clip_value=clip_value,
         )  # fmt: skip
         return loop.run(fit, progress)
 
@@ -319,11 +322,11 @@ class Network:
 
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, batch_size: int | None = None, optimizer: Any = None,
-        threads: int | None = None,
+        threads: int | None = None, clip_norm: float | None = None, clip_value: float | None = None,
     ) -> Network:  # fmt: skip
         """One pass in the given order: one step, or steps of `batch_size` rows; gives the network.
 
-        X (N, I), y (N,) or (N, O), `sample_weight` (N,) and `threads` as in `fit`.
+        X (N, I), y (N,) or (N, O), `sample_weight` (N,), `threads`, `clip_norm` and `clip_value` as in `fit`.
         The `optimizer` (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its
         state between calls.  Raises as `fit`, and takes back what this call did where the loss is to blame;
         ValueError where another optimizer is named later.
@@ -331,7 +334,8 @@ class Network:
         >>> import numpy as np
         >>> net = Network([2, 1]).partial_fit(np.ones((4, 2)), np.zeros(4), optimizer="sgd")
         """
-        train.partial_fit(self._record, X, y, sample_weight, batch_size, optimizer, threads)
+        clip = train.read_clip(clip_norm, clip_value)
+        train.partial_fit(self._record, X, y, sample_weight, batch_size, optimizer, threads, clip)
         return self
 
 

@@ -23,6 +23,7 @@ from .optimizers import Optimizer, as_optimizer
 Array = npt.NDArray[Any]
 Reached = tuple[float, tuple[float, ...], int, tuple[float, float, float]]
 FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED = range(5)
+NO_CLIP = (0.0, 0.0)
 SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
 
 
@@ -183,11 +184,13 @@ class Run:
 
     `params` is the training's own copy; `origin` the published buffer that it came from or went to; `ahead` says that
     `params` has moved on since.  `l2`: the loss of a batch has the term l2 / 2 * sum of W^2 / the batch's weight (biases
-    have none).  `by_rows`: in the mean over an epoch a batch's loss counts by its rows, not by its weight.
+    have none).  `by_rows`: in the mean over an epoch a batch's loss counts by its rows, not by its weight.  `clip`: the
+    longest gradient and its largest entry that the optimizer sees, 0 for any.
     """
 
     def __init__(self, record: Record, optimizer: Optimizer, l2: float = 0.0, by_rows: bool = False) -> None:
         self.record, self.optimizer, self.l2, self.by_rows = record, optimizer, l2, by_rows
+        self.clip = NO_CLIP
         self.params = aligned(record.program.size, record.dtype)
         self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
         for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
@@ -199,7 +202,7 @@ class Run:
         self.ahead = False
         self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
-        self._shape: tuple[int, str, float] = (0, "", 0.0)
+        self._shape: tuple[Any, ...] = ()
 
     def catch_up(self) -> None:
         """Start from the published parameters, unless those are this run's own."""
@@ -215,12 +218,12 @@ class Run:
         self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
     ) -> Any:
         """Steps first..last of an epoch; gives what `Trainer.run` gives."""
-        shape = batch, data.kind, self.l2 * data.unit
+        shape = batch, data.kind, self.l2 * data.unit, self.clip
         if shape != self._shape or threads > self._trainer.threads:
             o = self.optimizer
             self._trainer = self.record.kernels.Trainer(
                 self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads, False, shape[2],
-                self.by_rows,
+                self.by_rows, *self.clip,
             )  # fmt: skip
             self._shape = shape
         self._trainer.reached = self.reached
@@ -234,9 +237,19 @@ class Run:
             self.reached = self._trainer.reached
 
 
+def read_clip(clip_norm: Any, clip_value: Any) -> tuple[float, float]:
+    """The two limits as numbers, 0 for none; ValueError or TypeError where one is no number above 0."""
+    limits = {"clip_norm": clip_norm, "clip_value": clip_value}
+    norm, value = (
+        0.0 if limit is None else arrays.check_number(limit, name, 0.0, open_low=True) for name, limit in limits.items()
+    )
+    return norm, value
+
+
 def partial_fit(
-    record: Record, X: Any, y: Any, sample_weight: Any, batch_size: int | None, optimizer: Any, threads: int | None
-) -> float:
+    record: Record, X: Any, y: Any, sample_weight: Any, batch_size: int | None, optimizer: Any, threads: int | None,
+    clip: tuple[float, float] = NO_CLIP,
+) -> float:  # fmt: skip
     """One pass over the rows in their order, with the optimizer's state of before; gives the mean loss."""
     data = read_data(record, X, y, sample_weight)
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
@@ -248,6 +261,7 @@ def partial_fit(
             run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))
         elif optimizer is not None and as_optimizer(optimizer) != run.optimizer:
             raise ValueError(f"partial_fit goes on with {run.optimizer!r}; to change it, start anew with fit")
+        run.clip = clip
         run.catch_up()
         if run.before is None:
             run.before = aligned(record.program.size, record.dtype)

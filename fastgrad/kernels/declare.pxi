@@ -73,6 +73,8 @@ cdef extern from * nogil:
     void transpose(const real *src, intp lds, intp rows, real *dst, intp ldd)
     real dot_panels(const real *x, intp gap, const real *w, intp panels, real bias)
     real weighted_rows(const real *start, const real *dz, const real *x, intp K, real *out)
+    void scaled(const real *g, intp n, real by, real *out)
+    void held(const real *g, intp n, real most, real *out)
     real pull(real share, const real *w, real *g, intp n, real *squares)
     void spread(const real *a, intp n, real *out)
     void single(real a, real *out)
@@ -138,6 +140,8 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real *norms             # (tiles,) sums of squares of W's tiles; only with an L2 term
     double l2               # the loss has the term l2 / 2 * sum of W^2 / the batch's weight; 0: none
     real share              # l2 / this batch's weight
+    double clip_norm        # a longer gradient is shortened to it; 0: none
+    real clip_value         # entries of the gradient are held within it; 0: none
     bint by_rows            # in the epoch's mean a batch counts by its rows, not by its weight
     void *arena
     Source x, t

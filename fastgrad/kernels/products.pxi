@@ -100,37 +100,43 @@ cdef inline void tile_of(const Layer *q, intp t, intp *p, intp *i, intp *m) noex
     i[0] = ip * PANEL + (j - ip * per_panel) * mr
     m[0] = least(mr, ip * PANEL + rows - i[0])
 
+cdef inline intp place_of_tile(const Layer *q, intp t, intp *p, intp *i, intp *m, intp *width) noexcept nogil:
+    """Where tile t of W, of `m` rows of `width` values, lies among the parameters; see `tile_of`."""
+    if q.narrow:
+        p[0], i[0], m[0], width[0] = 0, t * PANEL, 1, PANEL
+        return q.at_W + i[0]
+    tile_of(q, t, p, i, m)
+    width[0] = vectors(q.O, p[0]) * LANES
+    return q.at_W + p[0] * q.I * PANEL + i[0] * width[0]
+
 cdef intp count_tiles(const Layer *q) noexcept nogil:
     cdef intp whole = q.I // PANEL
     if q.narrow:
         return panels(q.I)
     return (whole * ceil_div(PANEL, ROWS) + ceil_div(q.I - whole * PANEL, ROWS)) * panels(q.O)
 
-cdef inline void finish(Plan *s, intp at, const real *g, intp n) noexcept nogil:
+cdef inline void finish(Plan *s, intp at, real *g, intp n) noexcept nogil:
     """The optimizer's turn on n parameters whose gradient is complete."""
+    if s.clip_value != 0:
+        held(g, n, s.clip_value, g)
     s.optimizer.step(s.params + at, g, s.slots + at, s.size, n, s.c)
 
 cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint last, int thread, int threads) noexcept nogil:
     """W, b updated by dW = X' dZ, db = sum of dZ over N rows.  Where the batch has several slices the sums go through G:
     `begun` says it holds the earlier ones, `last` that this slice completes it.  An L2 term joins the complete gradient of
-    a tile of W."""
+    a tile of W.  Where the gradient's norm is to be clipped all of it stays in G, and `update_weights` follows."""
     cdef Layer *q = s.layer + l
     cdef const real *X = s.layer[l - 1].A if l else s.X
     cdef real tile[TILE]
     cdef real *out = tile
     cdef const real *earlier = NULL
-    cdef intp t, p, i, m, at, n, width
+    cdef bint now = last and s.clip_norm == 0
+    cdef intp t, p, i, m, at, width
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
-        if q.narrow:
-            p, i, m, width = 0, t * PANEL, 1, PANEL
-            at = q.at_W + i
-        else:
-            tile_of(q, t, &p, &i, &m)
-            width = vectors(q.O, p) * LANES
-            at = q.at_W + p * q.I * PANEL + i * width
+        at = place_of_tile(q, t, &p, &i, &m, &width)
         if begun:
             earlier = s.G + at
-        if not last:
+        if not now:
             out = s.G + at
         if q.narrow:
             s.squares[q.first_tile + t] = weighted_rows(earlier, q.dZ, X + t * H * PANEL, N, out)
@@ -139,12 +145,13 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
                 <int>m, vectors(q.O, p), earlier, X + (i // PANEL) * H * PANEL + i % PANEL, N, q.dZ + p * H * PANEL, out)
         if last:
             if s.l2 != 0:
-                s.norms[q.first_tile + t] = pull(s.share, s.params + at, tile, m * width, s.squares + q.first_tile + t)
+                s.norms[q.first_tile + t] = pull(s.share, s.params + at, out, m * width, s.squares + q.first_tile + t)
+        if now:
             finish(s, at, tile, m * width)
         if i == 0:
-            backward_bias(s, q, p, N, H, begun, last, t)
+            backward_bias(s, q, p, N, H, begun, now, t)
 
-cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint begun, bint last, intp t) noexcept nogil:
+cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint begun, bint now, intp t) noexcept nogil:
     cdef real tile[TILE]
     cdef real sum
     cdef intp at = q.at_b + p * PANEL
@@ -152,7 +159,7 @@ cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint be
     cdef const real *earlier = NULL
     if begun:
         earlier = s.G + at
-    if not last:
+    if not now:
         out = s.G + at
     if q.narrow:
         sum = sum_values(q.dZ, N) + (earlier[0] if begun else 0)
@@ -160,5 +167,18 @@ cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint be
         s.squares[s.tiles + q.first_tile + t] = sum * sum
     else:
         s.squares[s.tiles + q.first_tile + t] = column_sums(earlier, q.dZ + p * H * PANEL, N, out)
-    if last:
+    if now:
         finish(s, at, tile, LANES if q.narrow else vectors(q.O, p) * LANES)
+
+cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noexcept nogil:
+    """W, b updated by the gradient in G, times `by`.  IN G, whose tiles the same thread has written."""
+    cdef Layer *q = s.layer + l
+    cdef intp t, p, i, m, at, n, width
+    for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
+        at = place_of_tile(q, t, &p, &i, &m, &width)
+        scaled(s.G + at, m * width, by, s.G + at)
+        finish(s, at, s.G + at, m * width)
+        if i == 0:
+            at, n = q.at_b + p * PANEL, LANES if q.narrow else vectors(q.O, p) * LANES
+            scaled(s.G + at, n, by, s.G + at)
+            finish(s, at, s.G + at, n)

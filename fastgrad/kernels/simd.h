@@ -323,6 +323,14 @@ APART real pull(real share, const real *w, real *g, intp n, real *squares) {
     return v_sum(norm);
 }
 
+/* OUT out = g * by over n values, or g held within most of zero (NaN stays) */
+APART void scaled(const real *g, intp n, real by, real *out) {
+    INDEPENDENT for (intp i = 0; i < n; i++) out[i] = g[i] * by;
+}
+APART void held(const real *g, intp n, real most, real *out) {
+    INDEPENDENT for (intp i = 0; i < n; i++) out[i] = g[i] > most ? most : g[i] < -most ? -most : g[i];
+}
+
 /* ---- the machine's own measure: fused multiply-adds on registers only; gives how many flops were done ---- */
 APART double fma_loop(intp rounds, real *sink) {
     V acc[ROWS][2], b0 = (V){0} + (real)0.999, b1 = (V){0} + (real)1.001;

@@ -218,7 +218,7 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
     """Step k of the epoch.  Gives 0 where training must stop; then no parameter has changed in this step."""
     cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, SLICE)
     cdef intp per_slice = ceil_div(rows, slices), j, m, l, start
-    cdef double total = batch_weight(s, begin, rows), loss = 0
+    cdef double total = batch_weight(s, begin, rows), loss = 0, factor
     cdef real *T = s.scratch + thread * s.stretch
     if total == 0:                  # nothing counts: no step
         return True
@@ -247,6 +247,11 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
         for l in range(s.L):
             backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
         barrier(s.gate, threads)
+    if s.clip_norm != 0:
+        factor = s.clip_norm / (norm_of_gradient(s) + 1e-6)     # as PyTorch's clip_grad_norm_
+        for l in range(s.L):
+            update_weights(s, l, <real>(1 if factor > 1 else factor), thread, threads)
+        barrier(s.gate, threads)
     if thread == 0:
         close_step(s, loss, total, rows)
     return True
@@ -267,12 +272,18 @@ cdef void stopped(Plan *s, double loss) noexcept nogil:
     if s.status == FINE:
         s.status = BAD_LOSS
 
-cdef void close_step(Plan *s, double loss, double total, intp rows) noexcept nogil:
-    """Thread 0, while the others are at the next step's rows: sums in tile order."""
-    cdef double squares = 0, norms = 0, counted = rows if s.by_rows else total
+cdef double norm_of_gradient(const Plan *s) noexcept nogil:
+    """Of W and b, before any clipping: sums of squares in tile order."""
+    cdef double squares = 0
     cdef intp i
     for i in range(2 * s.tiles):
         squares += s.squares[i]
+    return sqrt(squares)
+
+cdef void close_step(Plan *s, double loss, double total, intp rows) noexcept nogil:
+    """Thread 0, while the others are at the next step's rows: sums in tile order."""
+    cdef double norm = norm_of_gradient(s), norms = 0, counted = rows if s.by_rows else total
+    cdef intp i
     s.taken += 1
     s.done += 1
     s.batch_loss = mean_loss(s, loss, total)
@@ -282,8 +293,8 @@ cdef void close_step(Plan *s, double loss, double total, intp rows) noexcept nog
         s.batch_loss += 0.5 * s.l2 / total * norms
     s.loss_sum += s.batch_loss * counted
     s.weight_sum += counted
-    s.norm_sum += sqrt(squares)
-    if not (squares - squares == 0):
+    s.norm_sum += norm
+    if not (norm - norm == 0):
         s.status = BAD_GRADIENT     # the others see it at the next step's check
 
 cdef void train_steps(void *context, int thread, int threads) noexcept nogil:

@@ -5,6 +5,7 @@ cdef class Trainer:
 
     `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
     term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
+    `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.
     """
     cdef Program program
     cdef Plan s
@@ -14,15 +15,17 @@ cdef class Trainer:
     cdef bint ready
 
     def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
-                  bint dx=False, double l2=0, bint by_rows=False):
+                  bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0):
         cdef intp k
         self.program, self.batch, self.threads, self.targets = program, batch, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
-        start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE, targets != "labels", dx)
+        start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE or clip_norm != 0,
+                   targets != "labels", dx)
         self.ready = True
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
+        self.s.clip_norm, self.s.clip_value = clip_norm, <real>clip_value
         for k, value in enumerate(hyper):
             self.s.hyper[k] = value
         if targets == "slopes":
