@@ -14,6 +14,7 @@ _PLACES = {
     "Network": "model",
     "load": "model",
     "Dense": "network",
+    "Dropout": "network",
     "History": "history",
     "DivergenceError": "history",
     "check_gradients": "check",

@@ -120,7 +120,7 @@ class Saved:
                 f"resume: {self.contents.path} holds a network but no training; written by save, not by fit?"
             )
         here, there = exchange.describe(record), dict(self.contents.network)
-        for what in ("layers", "loss", "dtype", "seed"):
+        for what in ("layers", "dropout", "loss", "dtype", "seed"):
             if here[what] != there.get(what):
                 raise ValueError(
                     f"resume: the checkpoint's network has {what} {there.get(what)}, this one {here[what]}"

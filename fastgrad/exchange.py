@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from . import arrays, catalog, dispatch, losses
 from .files import replacing
-from .network import Dense, Record, aligned, read_layers
+from .network import Dense, Dropout, Record, aligned, read_layers
 
 Array = npt.NDArray[Any]
 FORMAT = "fastgrad-1"
@@ -31,7 +31,7 @@ def describe(record: Record) -> dict[str, Any]:
     """What a network is, without its numbers."""
     return {
         "layers": [[layer.inputs, layer.outputs, layer.activation] for layer in record.layers],
-        "loss": {"name": record.loss.name, **record.loss.hyper},
+        "dropout": list(record.drops), "loss": {"name": record.loss.name, **record.loss.hyper},
         "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
     }  # fmt: skip
 
@@ -151,7 +151,10 @@ def make_record(contents: Contents) -> Record:
             contents.refuse(f"it has {len(layers)} layers")
         dense = read_layers([Dense(*layer) for layer in layers], None)
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
-        record = Record(dense, face(**loss), told["dtype"], told["seed"])
+        drops = tuple(Dropout(rate).rate for rate in told["dropout"])
+        if len(drops) not in (0, len(dense)) or any(drops[-1:]):
+            contents.refuse(f"{len(drops)} rates of dropout for {len(dense)} layers, none behind the last")
+        record = Record(dense, face(**loss), told["dtype"], told["seed"], drops)
         record.epochs_seen = arrays.check_integer(told["epochs_seen"], "epochs_seen", 0)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(contents.path):

@@ -269,6 +269,7 @@ def _order(fit: Fit) -> Array | None:
 def _one_epoch(fit: Fit, state: Run, bar: Any) -> dict[str, float] | None:
     """The epoch's steps, from where it stands, or as many as there is time for; None where that is none at all."""
     order, epoch, rate = _order(fit), fit.mark.epoch, None
+    state.passes = fit.record.epochs_seen
     while (step := state.reached[2]) < fit.steps and not (_late(fit) and (step or epoch)):
         threads, count = fit.pace.next()
         last = min(step + count, fit.steps)

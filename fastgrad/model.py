@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import arrays, exchange, loop, train
 from .history import History
-from .network import Dense, ParameterList, Record, Text, read_layers, summary
+from .network import Dense, Dropout, ParameterList, Record, Text, read_layers, summary, take_dropout
 
 Array = npt.NDArray[Any]
 
@@ -20,9 +20,10 @@ Array = npt.NDArray[Any]
 class Network:
     """A dense network: layers A = f(X W + b) and a loss.
 
-    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`.  `activation`: of hidden layers,
-    a name or one name for each (default relu).  `loss`: a name or a loss such as `fg.Huber(0.5)`.  `dtype`: "float32"
-    or "float64", of the parameters and of all arithmetic.  `seed`: of the first parameters and of all shuffles.
+    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.Dropout` between them.
+    `activation`: of hidden layers, a name or one name for each (default relu).  `loss`: a name or a loss such as
+    `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
+    parameters, of all shuffles and of dropout.
     Raises ValueError or TypeError where one is out of range or unknown, naming it and what was expected.
 
     Source: Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986).
@@ -40,14 +41,19 @@ class Network:
     def __init__(
         self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0
     ) -> None:
-        self._record = Record(read_layers(layers, activation), loss, dtype, seed)
+        layers, drops = take_dropout(layers)
+        self._record = Record(read_layers(layers, activation), loss, dtype, seed, drops)
         self._record.history = History()
 
     # ---- what it is ----
     @property
-    def layers(self) -> tuple[Dense, ...]:
+    def layers(self) -> tuple[Dense | Dropout, ...]:
         """The layers, first to last."""
-        return self._record.layers
+        found: list[Dense | Dropout] = []
+        for k, dense in enumerate(self._record.layers):
+            rates = self._record.drops[k : k + 1]
+            found += [dense, *(Dropout(rate) for rate in rates if rate)]
+        return tuple(found)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -57,7 +63,7 @@ class Network:
     @property
     def activations(self) -> tuple[str, ...]:
         """One name for each layer; the last is usually identity."""
-        return tuple(layer.activation for layer in self.layers)
+        return tuple(layer.activation for layer in self._record.layers)
 
     @property
     def loss_name(self) -> str:
@@ -85,9 +91,10 @@ class Network:
         names = self.activations
         hidden: Any = names[0] if len(set(names[:-1])) == 1 else list(names[:-1])
         what = f", activation={hidden!r}" if len(names) > 1 else ""
-        layers: Any = list(self.sizes) if names[-1] == "identity" else list(self.layers)
-        what = what if names[-1] == "identity" else ""
         r = self._record
+        plain = names[-1] == "identity" and not any(r.drops)
+        layers: Any = list(self.sizes) if plain else list(self.layers)
+        what = what if plain else ""
         return f"Network({layers}{what}, loss={r.loss!r}, dtype={r.dtype.name!r}, seed={r.seed})"
 
     # ---- parameters ----
@@ -136,7 +143,7 @@ class Network:
         >>> [name for name, _ in Network([2, 1]).named_parameters()]
         ['layers.0.weight', 'layers.0.bias']
         """
-        for k in range(len(self.layers)):
+        for k in range(len(self.activations)):
             yield f"layers.{k}.weight", self.weights[k]
             yield f"layers.{k}.bias", self.biases[k]
 
@@ -164,12 +171,13 @@ class Network:
     def __getstate__(self) -> dict[str, Any]:
         r = self._record
         return {
-            "layers": r.layers, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed, "epochs_seen": r.epochs_seen,
+            "layers": r.layers, "drops": r.drops, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed,
+            "epochs_seen": r.epochs_seen,
             "parameters": np.array(self.parameters), "history": self.history, "metadata": copy.deepcopy(r.metadata),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"])
+        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"])
         self._record.epochs_seen = state["epochs_seen"]
         self._record.history, self._record.metadata = state["history"], state["metadata"]
         self.parameters = state["parameters"]
@@ -221,22 +229,28 @@ class Network:
         """
         return train.scores(self._record, X, True, threads)
 
-    def loss(self, X: Any, y: Any, sample_weight: Any = None, *, threads: int | None = None) -> float:
+    def loss(
+        self, X: Any, y: Any, sample_weight: Any = None, *, training: bool = False, threads: int | None = None
+    ) -> float:
         """Mean loss of X (N, I) against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
 
-        y (N,) or (N, O): classes or one-hot rows for cross_entropy, numbers otherwise.  `threads`: None uses as many as
-        help.  ValueError or TypeError where the data do not fit the network.
+        y (N,) or (N, O): classes or one-hot rows for cross_entropy, numbers otherwise.  `training`: with dropout, always the
+        same.  `threads`: None uses as many as help.  ValueError or TypeError where the data do not fit the network.
         """
         data = train.read_data(self._record, X, y, sample_weight)
+        if training:
+            return train.gradient(self._record, data, threads, training=True)[0]
         return train.loss(self._record, data, train.current(self._record), threads)
 
     def gradient(
-        self, X: Any, y: Any, sample_weight: Any = None, *, as_dict: bool = False, threads: int | None = None
-    ) -> tuple[float, Any]:
+        self, X: Any, y: Any, sample_weight: Any = None, *, as_dict: bool = False, training: bool = False,
+        threads: int | None = None,
+    ) -> tuple[float, Any]:  # fmt: skip
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
         X (N, I), y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
-        `as_dict`, the gradient by the names of `named_parameters`.  `threads`: None uses as many as help.
+        `as_dict`, the gradient by the names of `named_parameters`.  `training`: with dropout, always the same, as in `loss`.
+        `threads`: None uses as many as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
 
         >>> import numpy as np
@@ -244,7 +258,8 @@ class Network:
         >>> dW.shape, db.shape
         ((2, 1), (1,))
         """
-        value, grads = train.gradient(self._record, train.read_data(self._record, X, y, sample_weight), threads)
+        data = train.read_data(self._record, X, y, sample_weight)
+        value, grads = train.gradient(self._record, data, threads, training=training)
         if not as_dict:
             return value, grads
         names = (f"layers.{k}.{part}" for k in range(len(grads)) for part in ("weight", "bias"))

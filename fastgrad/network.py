@@ -45,6 +45,44 @@ class Dense:
         catalog.lookup(catalog.ACTIVATIONS, self.activation, "activation")
 
 
+@dataclass(frozen=True)
+class Dropout:
+    """While training, each value of the layer before is dropped with probability `rate`; the others grow by 1 / (1 - rate).
+
+    `rate`: from 0 up to, but not, 1, to one part in 65536.  It stands behind a hidden `Dense` layer.  Predictions, `loss` and
+    `gradient` drop nothing.  ValueError or TypeError where the rate is out of range or no number.
+    Source: Srivastava et al., Dropout, JMLR 15 (2014).
+
+    >>> import fastgrad as fg
+    >>> fg.Network([fg.Dense(3, 8, "relu"), fg.Dropout(0.2), fg.Dense(8, 1)]).layers[1]
+    Dropout(rate=0.2)
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", arrays.check_number(self.rate, "rate", 0.0, 1.0 - 2**-16))
+
+
+def take_dropout(layers: Any) -> tuple[Any, tuple[float, ...]]:
+    """Layers without their dropout, and the rate behind each; ValueError where one does not stand between two layers."""
+    if not isinstance(layers, list | tuple) or not any(isinstance(layer, Dropout) for layer in layers):
+        return layers, ()
+    if not all(isinstance(layer, Dense | Dropout) for layer in layers):
+        raise TypeError("layers: fg.Dropout stands between fg.Dense layers, not between sizes")
+    kept: list[Any] = []
+    rates: list[float] = []
+    for k, layer in enumerate(layers):
+        if not isinstance(layer, Dropout):
+            kept.append(layer)
+            rates.append(0.0)
+            continue
+        if k in (0, len(layers) - 1) or isinstance(layers[k - 1], Dropout):
+            raise ValueError(f"layers[{k}]: {layer} must stand between two fg.Dense layers")
+        rates[-1] = layer.rate
+    return kept, tuple(rates)
+
+
 def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
     """Zeros that start on a cache line."""
     count = reals * (rows or 1)
@@ -95,8 +133,10 @@ def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
 class Record:
     """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
 
-    def __init__(self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int) -> None:
-        self.layers, self.loss = layers, as_loss(loss)
+    def __init__(
+        self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = ()
+    ) -> None:
+        self.layers, self.loss, self.drops = layers, as_loss(loss), drops
         self.dtype = read_dtype(dtype)
         self.kernels = dispatch.kernels(self.dtype)
         self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
@@ -104,7 +144,7 @@ class Record:
         _check_loss(self.loss, self.outputs)
         hyper = tuple(self.loss.hyper.values())
         names = tuple(layer.activation for layer in layers)
-        self.program = self.kernels.Program(self.sizes, names, self.loss.name, hyper)
+        self.program = self.kernels.Program(self.sizes, names, self.loss.name, hyper, drops)
         self.size = sum(layer.inputs * layer.outputs + layer.outputs for layer in layers)
         # flops of a step per row: forward, dW, and dX of every layer but the first
         products = [layer.inputs * layer.outputs for layer in layers]
@@ -185,7 +225,8 @@ def summary(record: Record) -> Text:
     for k, layer in enumerate(record.layers):
         own = layer.inputs * layer.outputs + layer.outputs
         shape = f"({layer.inputs}, {layer.outputs})"
-        rows.append((f"layers.{k}", shape, layer.activation, f"{own:,}", f"{own / record.size:.1%}"))
+        dropout = f", dropout {record.drops[k]:g}" if any(record.drops[k : k + 1]) else ""
+        rows.append((f"layers.{k}", shape, layer.activation + dropout, f"{own:,}", f"{own / record.size:.1%}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -221,7 +262,7 @@ class ParameterList(Sequence[Array]):
         self._network, self._part = network, part
 
     def __len__(self) -> int:
-        return len(self._network.layers)
+        return len(self._network.activations)
 
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):

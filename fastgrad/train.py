@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, dispatch
+from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
 from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
@@ -24,6 +25,8 @@ Array = npt.NDArray[Any]
 Reached = tuple[float, tuple[float, ...], int, tuple[float, float, float]]
 FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED = range(5)
 NO_CLIP = (0.0, 0.0)
+# streams of random numbers for dropout, 2^32 to a layer: the passes of fit, and those of partial_fit behind them
+DROPS, PARTIAL_PASSES = 1 << 42, 1 << 31
 SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
 
 
@@ -156,19 +159,33 @@ def step_threads(record: Record, batch: int, threads: int | None) -> int:
 
 
 def gradient(
-    record: Record, data: Batches, threads: int | None, dX: Array | None = None, l2: float = 0.0
+    record: Record, data: Batches, threads: int | None, dX: Array | None = None, l2: float = 0.0, training: bool = False
 ) -> tuple[float, list[tuple[Array, Array]]]:
     """(loss, [(dW, db), ...]) over all rows as one batch, through the very kernels that train.
 
-    With `l2`, of the loss and l2 / 2 * sum of W^2 / the sum of the weights.
+    With `l2`, of the loss and l2 / 2 * sum of W^2 / the sum of the weights.  With `training`, under dropout's mask of pass 0.
     """
     count = step_threads(record, data.rows, threads)
     trainer = record.kernels.Trainer(
-        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit
+        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training
     )
     store = aligned(record.program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
-    run = trainer.run(current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX)
+    run = trainer.run(
+        current(record),
+        store,
+        data.X,
+        data.y,
+        data.weight,
+        None,
+        0,
+        1,
+        np.zeros(1),
+        data.on_disk,
+        dX,
+        seed=record.seed,
+        stream=DROPS,
+    )
     _, status, _, batch_loss = run
     if status == BAD_ROW:
         not_finite(data.X, data.names[0], record.dtype)
@@ -191,6 +208,7 @@ class Run:
     def __init__(self, record: Record, optimizer: Optimizer, l2: float = 0.0, by_rows: bool = False) -> None:
         self.record, self.optimizer, self.l2, self.by_rows = record, optimizer, l2, by_rows
         self.clip = NO_CLIP
+        self.passes = 0  # over the data, as far as dropout is concerned: each has its own masks
         self.params = aligned(record.program.size, record.dtype)
         self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
         for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
@@ -231,7 +249,7 @@ class Run:
         try:
             return self._trainer.run(
                 self.params, self.slots, data.X, data.y, data.weight, order, first, last, lr, data.on_disk,
-                threads=threads,
+                threads=threads, seed=self.record.seed, stream=DROPS + self.passes,
             )  # fmt: skip
         finally:
             self.reached = self._trainer.reached
@@ -270,6 +288,7 @@ def partial_fit(
         rate = np.full(steps, run.optimizer.lr)
         record.run = run
         run.begin()
+        run.passes = PARTIAL_PASSES + int(run.reached[0]) % PARTIAL_PASSES
         done, status = run.steps(data, batch, count, None, 0, steps, rate)[:2]
         if status == BAD_ROW:
             not_finite(data.X, data.names[0], record.dtype)
@@ -321,28 +340,3 @@ def _step_of(data: Batches, batch: int, order: Array | None, first: int, done: i
     weight = data.weight if order is None else data.weight[order]
     counts = np.flatnonzero(np.add.reduceat(weight, np.arange(first * batch, len(weight), batch)))
     return first + int(counts[done])
-
-
-def last_bad_layer(record: Record, params: Array) -> int | None:
-    """The last layer with parameters that are not finite: where a gradient, on its way back, became so first."""
-    for k in reversed(range(len(record.layers))):
-        if not all(np.isfinite(part).all() for part in record.layer_arrays(params, k)):
-            return k
-    return None
-
-
-def first_bad_layer(record: Record, params: Array, X: Array) -> int | None:
-    """The first layer whose output is not finite, walking a batch through NumPy."""
-    A = X.astype(np.float64)
-    with np.errstate(all="ignore"):
-        for k, layer in enumerate(record.layers):
-            W, b = record.layer_arrays(params, k)
-            Z = (A @ W.astype(np.float64) + b).astype(record.dtype)
-            if not np.isfinite(Z).all():
-                return k
-            out, slope = np.empty_like(Z), np.ones_like(Z)
-            record.kernels.activation(layer.activation, Z, out, slope)
-            if not np.isfinite(out).all():
-                return k
-            A = out.astype(np.float64)
-    return None

@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "network", "losses", "optimizers", "schedules", "dispatch", "train", "scoring", "holdout", "pace", "files", "exchange",
-    "checkpoint", "loop",
+    "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files",
+    "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -54,7 +54,8 @@ LAYERS: dict[str, set[str]] = {
     "schedules": {"catalog"},
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
     "network": {"catalog", "arrays", "losses", "dispatch"},
-    "train": {"arrays", "dispatch", "network", "optimizers", "history"},
+    "diagnosis": {"network"},
+    "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "history"},
     "scoring": {"train", "network"},
     "holdout": {"arrays", "network", "train"},
     "pace": set(),

@@ -65,6 +65,10 @@ cdef extern from "random.h" nogil:
     void philox_block(uint64 seed, uint64 stream, uint64 first, unsigned int *out)
     enum: BLOCK
 
+cdef extern from "drop.h" nogil:
+    void draw_mask(uint64 seed, uint64 stream, uint64 first, intp m, intp columns, int below, real keep, intp gap, real *out)
+    void times_mask(real *a, const real *by, intp n)
+
 cdef extern from * nogil:
     void rows_times_panel(int mr, int nv, const real *start, const real *a, intp gap, intp K, const real *b, real *out)
     void user_rows_times_panel(int mr, int nv, const real *start, const real *a, intp stride, intp K, const real *b, real *out)
@@ -107,6 +111,8 @@ cdef extern from "Python.h":
 cdef enum:
     MOST = 24
     SLICE = 512
+    LAYER_STREAMS = 32      # a layer's masks are 2^32 streams behind the layer before
+    DROP_STEPS = 65536      # a rate of dropout is known to one part in so many
 
 cdef struct Layer:
     intp I, O
@@ -122,6 +128,8 @@ cdef struct Layer:
     real *Z                 # panels of (N, O), only if needs_z
     real *A                 # panels of (N, O): f(Z)
     real *dZ
+    int below               # dropout: of 65536; 0: none
+    real *M                 # panels of (N, O): what A was multiplied by in this step; NULL: nothing is dropped
 
 cdef struct Plan:           # everything that one call needs; the threads share it
     intp L, H, size, tiles  # layers; rows that fit the buffers; reals of a parameters buffer; tiles of all layers
@@ -148,6 +156,7 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     intp ahead              # rows that lie between the one that is gathered and the one that is asked for
     const int32 *label
     const double *weight    # (rows,) sample weights; NULL: all 1
+    uint64 seed, stream     # of this pass's dropout masks, at layer 0
     const int32 *index      # order of the rows; NULL: as they lie
     bint check_x            # look for NaN in each batch (data on disk)
     const Loss *loss        # NULL: the targets are dL/dscores itself

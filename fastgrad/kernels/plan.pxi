@@ -13,7 +13,8 @@ cdef real *cut(real *base, intp *at, intp reals) noexcept:
     fence(base + here + reals + LANES, (tidy(reals) + FENCE - reals - LANES) * sizeof(real))
     return base + here
 
-cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint sums, bint targets, bint dx) except -1:
+cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint sums, bint targets, bint dx,
+                    bint drops=False) except -1:
     """Buffers for H rows, cut from one zeroed arena.  Walked twice: to measure, then to hand out."""
     cdef real *base = NULL
     cdef intp l, n = 0, walk, at
@@ -36,6 +37,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
             q.A = cut(base, &at, n)
             q.Z = cut(base, &at, n if q.needs_z else 0)
             q.dZ = cut(base, &at, n if training or l == p.L - 1 else 0)
+            q.M = cut(base, &at, n if drops and q.below else 0)
         s.T = cut(base, &at, n if targets else 0)
         s.scale = cut(base, &at, H)
         s.row_loss = cut(base, &at, H)

@@ -51,6 +51,8 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         if q.apply != NULL:
             q.apply(z, q.A + at, m * PANEL)
             mask_rows(q.A + at, m, q.O - p * PANEL)
+        if q.M != NULL:
+            times_mask(q.A + at, q.M + at, m * PANEL)
 
 cdef inline intp forward_tiles(const Layer *q, intp rows) noexcept nogil:
     return ceil_div(rows, even(rows)) * panels(q.O)
@@ -65,6 +67,19 @@ cdef void transpose_panel(const Layer *q, intp ip, real *T) noexcept nogil:
         for i in range(nvi):
             transpose(q.W + (o // PANEL) * q.I * PANEL + (ip * PANEL + i * LANES) * ldo + o % PANEL, ldo,
                       I - i * LANES, T + o * nvi * LANES + i * LANES, nvi * LANES)
+
+cdef inline void times_slope(const Layer *q, intp at, real *g, intp m, intp live) noexcept nogil:
+    """g *= what dropout and activation of layer q did to these m rows of a panel, of `live` columns."""
+    cdef real undropped[TILE]
+    cdef const real *A = q.A + at
+    if q.M != NULL:
+        times_mask(g, q.M + at, m * PANEL)
+        # the slope asks for the activation as it was; where it was dropped g is zero whatever the slope
+        scaled(A, m * PANEL, <real>(1 - <double>q.below / DROP_STEPS), undropped)
+        A = undropped
+    if q.grad != NULL:
+        q.grad(q.Z + at if q.needs_z else NULL, A, g, m * PANEL)
+        mask_rows(g, m, live)
 
 cdef void backward_input(const Layer *q, const Layer *below, real *dX, intp H, intp p0, intp p1, intp r0, intp r1,
                          real *T) noexcept nogil:
@@ -83,9 +98,8 @@ cdef void backward_input(const Layer *q, const Layer *below, real *dX, intp H, i
                 outer_rows(m, q.dZ + r, q.W + p * PANEL, dX + at)
             else:
                 rows_times_panel(<int>m, nv, NULL, q.dZ + r * PANEL, H * PANEL, q.O, T, dX + at)
-            if below != NULL and below.grad != NULL:
-                below.grad(below.Z + at if below.needs_z else NULL, below.A + at, dX + at, m * PANEL)
-                mask_rows(dX + at, m, q.I - p * PANEL)
+            if below != NULL:
+                times_slope(below, at, dX + at, m, q.I - p * PANEL)
             r += m
 
 cdef inline void tile_of(const Layer *q, intp t, intp *p, intp *i, intp *m) noexcept nogil:

@@ -10,7 +10,7 @@ cdef class Program:
     cdef real loss_c[MOST]
     cdef real smooth, most
 
-    def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper):
+    def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper, tuple drops=()):
         cdef intp l, at = 0
         cdef Layer *q
         cdef const Activation *row
@@ -25,6 +25,7 @@ cdef class Program:
             q.narrow = l == self.L - 1 and q.O == 1
             row = find_activation(activations[l].encode())
             q.apply, q.grad, q.needs_z = row.apply, row.grad, row.needs_z
+            q.below = round(drops[l] * DROP_STEPS) if l < len(drops) else 0
             q.at_W = at
             at += panels(q.I) * PANEL if q.narrow else q.I * ((q.O - 1) // LANES + 1) * LANES
             q.at_b = at

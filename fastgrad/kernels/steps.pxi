@@ -27,6 +27,16 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1, double total) noexcept n
         if s.weight != NULL:
             s.scale[r] = <real>(s.weight[at] / total)
 
+cdef void draw_masks(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
+    """Dropout's masks for rows start + r0 .. start + r1 of this pass over the data."""
+    cdef intp l
+    cdef Layer *q
+    for l in range(s.L):
+        q = s.layer + l
+        if q.M != NULL:
+            draw_mask(s.seed, s.stream + (<uint64>l << LAYER_STREAMS), start + r0, r1 - r0, q.O, q.below,
+                      <real>(DROP_STEPS / <double>(DROP_STEPS - q.below)), s.H * PANEL, q.M + r0 * PANEL)
+
 cdef double batch_weight(const Plan *s, intp start, intp rows) noexcept nogil:
     cdef double total = 0
     cdef intp r
@@ -150,6 +160,7 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
     cdef Layer *q
     cdef intp l
     gather(s, start, r0, r1, total)
+    draw_masks(s, start, r0, r1)
     if r0 == r1:
         return
     for l in range(s.L):
@@ -175,6 +186,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     cdef intp r0 = m * thread // threads, r1 = m * (thread + 1) // threads, l, n
     cdef Layer *q
     gather(s, start, r0, r1, total)
+    draw_masks(s, start, r0, r1)
     barrier(s.gate, threads)
     for l in range(s.L):
         q = s.layer + l

@@ -5,7 +5,8 @@ cdef class Trainer:
 
     `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
     term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
-    `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.
+    `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.  `drops`: whether
+    there is dropout.
     """
     cdef Program program
     cdef Plan s
@@ -15,14 +16,15 @@ cdef class Trainer:
     cdef bint ready
 
     def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
-                  bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0):
+                  bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0,
+                  bint drops=True):
         cdef intp k
         self.program, self.batch, self.threads, self.targets = program, batch, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
         start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE or clip_norm != 0,
-                   targets != "labels", dx)
+                   targets != "labels", dx, drops)
         self.ready = True
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
         self.s.clip_norm, self.s.clip_value = clip_norm, <real>clip_value
@@ -50,10 +52,10 @@ cdef class Trainer:
             self.s.carry[k] = scalar
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
-            int threads=0):
+            int threads=0, uint64 seed=0, uint64 stream=0):
         """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
         trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
-        that the result does not depend on how an epoch was cut into calls.
+        that the result does not depend on how an epoch was cut into calls.  `seed`, `stream`: of this pass's dropout.
 
         Gives (steps done, status, bad row, last batch's loss).
         """
@@ -76,6 +78,7 @@ cdef class Trainer:
         # a thread with too few rows for a tile would leave registers empty
         s.by_tile = threads > 1 and least(self.batch, SLICE) // threads < ROWS
         s.first, s.last, s.at = first, last, first
+        s.seed, s.stream = seed, stream
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, seconds_now() + 0.06
         s.batch_loss = 0
         with nogil:
