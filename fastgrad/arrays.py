@@ -290,7 +290,7 @@ def as_weights(sample_weight: Any, rows: int, name: str = "sample_weight") -> np
         raise ValueError(f"{name} must have shape ({rows},), one weight for each row of X, got shape {weights.shape}")
     require(weights, name, lambda block: (block >= 0) & np.isfinite(block), "finite and >= 0")
     if not weights.any():
-        raise ValueError(f"{name} must not be 0 everywhere")
+        raise ValueError(f"{name} must not be zero everywhere")
     return np.ascontiguousarray(weights, dtype=np.float64)
 
 

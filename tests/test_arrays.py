@@ -313,7 +313,7 @@ def test_integers_and_numbers_are_taken():
         (arrays.as_weights, ([[1], [2]], 2), ValueError, "got shape (2, 1)"),
         (arrays.as_weights, ([1, -2, -3], 3), ValueError, "sample_weight must be finite and >= 0, found -2 at row 1"),
         (arrays.as_weights, ([1, np.inf], 2), ValueError, "found inf at row 1"),
-        (arrays.as_weights, ([0, 0], 2), ValueError, "sample_weight must not be 0 everywhere"),
+        (arrays.as_weights, ([0, 0], 2), ValueError, "sample_weight must not be zero everywhere"),
         (arrays.as_parameter, ([[1, 2]], (2, 1), "f4", "W"), ValueError, "W must have shape (2, 1), got (1, 2)"),
         (arrays.as_parameter, ([np.nan], (1,), "f8", "b"), ValueError, "b must be finite in float64, found nan"),
         (arrays.as_parameter, ([1e300], (1,), "f4", "b"), ValueError, "b must be finite in float32, found 1e+300"),
