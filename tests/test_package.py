@@ -33,7 +33,7 @@ TRAINING = FOUNDATION | {
     "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
-ESTIMATORS = {"estimators.rules", "estimators.engine", "estimators.base"}
+ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "base")}
 BENCH = {"bench.workloads", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites"}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
@@ -75,7 +75,9 @@ LAYERS: dict[str, set[str]] = {
     "__init__": TRAINING | CHECKING | {"model"},
     "estimators.rules": {"catalog", "losses", "optimizers", "private_rows", "schedules"},
     "estimators.engine": TRAINING | {"estimators.rules"},
-    "estimators.base": TRAINING | {"estimators.rules", "estimators.engine"},
+    "estimators.arguments": {"catalog", "losses", "optimizers", "estimators.rules"},
+    "estimators.progress": set(),
+    "estimators.base": TRAINING | ESTIMATORS - {"estimators.base"},
     "estimators.classifier": TRAINING | ESTIMATORS,
     "estimators.regressor": TRAINING | ESTIMATORS,
     "sklearn": {"estimators.classifier", "estimators.regressor"},

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import loop, train
+from ..history import DivergenceError
 from ..losses import Loss
 from ..network import Dense, Record, aligned
 from ..optimizers import Optimizer
@@ -90,16 +91,17 @@ class Engine:
         assert self.run is not None
         record, threads = self.record, asked.threads
         heavy = asked.batch * record.flops_step > loop.HEAVY_FLOPS
-        loop.run(
-            loop.Fit(
-                record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate,
-                Pace(train.step_threads(record, asked.batch, threads), fixed=threads is not None or heavy), False,
-                asked.validation, (), (asked.after,), None,
-                None if asked.max_seconds is None else time.monotonic() + asked.max_seconds,
-                rows=asked.rows, order=asked.order, state=self.run,
-            ),
-            progress=False,
+        pace = Pace(train.step_threads(record, asked.batch, threads), fixed=threads is not None or heavy)
+        deadline = None if asked.max_seconds is None else time.monotonic() + asked.max_seconds
+        fit = loop.Fit(
+            record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate, pace, False, asked.validation, (),
+            (asked.after,), None, deadline, rows=asked.rows, order=asked.order, state=self.run,
         )  # fmt: skip
+        try:
+            loop.run(fit, progress=False)
+        except DivergenceError:
+            self.run = None  # its state may hold NaN
+            raise
 
     def minimise(self, data: train.Batches, alpha: float, threads: int | None, options: dict[str, Any],
                  told: Callable[[Any], None]) -> Any:  # fmt: skip
@@ -150,3 +152,8 @@ class Engine:
 def joined(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
     """All weights, then all biases, in one float64 array."""
     return np.concatenate([part.ravel() for part in (*coefs, *intercepts)], dtype=np.float64)
+
+
+def dense(X: Any) -> Array:
+    """Sparse input as an ordinary array."""
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X)

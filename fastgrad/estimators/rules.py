@@ -22,7 +22,7 @@ MORE_LOSSES = tuple(name for name, row in catalog.LOSSES.items() if row.kind == 
 OUTPUT_NAMES = {"identity": "identity", "exp": "exp", "softmax": "softmax", "sigmoid": "logistic"}
 
 
-def classification_loss(outputs: int, multiclass: bool, dtype: Any) -> losses.Loss:
+def classification_loss(multiclass: bool, dtype: Any) -> losses.Loss:
     """Log loss, cut off where scikit-learn clips a probability: at the type's eps."""
     return LOSSES["log_loss" if multiclass else "binary_log_loss"](most=-float(np.log(np.finfo(dtype).eps)))
 
