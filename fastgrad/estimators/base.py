@@ -85,7 +85,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """X and y as scikit-learn's validate_data gives them."""
         raise NotImplementedError
 
-    def _encode(self, y: Array) -> Array:
+    def _encode(self, y: Array, name: str = "y") -> Array:
         """y as numbers (N, O)."""
         raise NotImplementedError
 
@@ -286,7 +286,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X, y, weight = (*self.validation_set, None)[:3]
         X, y = self._check(X, y, reset=False)
         weight = None if weight is None else _check_sample_weight(weight, X)
-        Y = self._encode(y)
+        Y = self._encode(y, "validation_set")
         return (
             X,
             Y,

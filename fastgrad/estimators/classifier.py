@@ -114,11 +114,11 @@ True
                 f"Previously got {self.classes_}, `y` has {unique_labels(y)}"
             )
 
-    def _encode(self, y: Array) -> Array:
+    def _encode(self, y: Array, name: str = "y") -> Array:
         found = unique_labels(y)
         if not set(found) <= set(self.classes_):
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has {self.classes_}, `{name}` has {found}."
             )
         return self._label_binarizer.transform(y).astype(bool)  # type: ignore[no-any-return]
 
