@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import pickle
+import sys
 import warnings
 from pathlib import Path
 
@@ -120,6 +122,14 @@ def test_transform_gives_the_hidden_layer(name):
     assert list(b.get_feature_names_out()) == [f"{name.lower()}{k}" for k in range(4)]
 
 
+def test_warm_start_with_early_stopping_keeps_the_best():
+    b = made("MLPClassifier", early_stopping=True, warm_start=True, max_iter=40, learning_rate_init=0.01).fit(X, y)
+    best, coefs = b.best_validation_score_, [W.copy() for W in b.coefs_]
+    b.set_params(max_iter=2, learning_rate_init=10.0).fit(X, y)
+    assert b.best_validation_score_ == best
+    assert all(np.array_equal(mine, before) for mine, before in zip(b.coefs_, coefs, strict=True))
+
+
 def test_interruption_keeps_what_was_reached(monkeypatch):
     from fastgrad.estimators import progress
 
@@ -230,3 +240,12 @@ def test_letters_are_learnt():
 @parametrize_with_checks([ours.MLPClassifier(max_iter=100), ours.MLPRegressor(max_iter=100)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith(("fastgrad.sklearn", "fastgrad.estimators"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(ModuleNotFoundError, match=r"needs scikit-learn .*: pip install 'fastgrad\[sklearn\]'"):
+        importlib.import_module("fastgrad.sklearn")

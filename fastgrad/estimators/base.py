@@ -85,12 +85,15 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """X and y as scikit-learn's validate_data gives them."""
         raise NotImplementedError
 
-    def _encode(self, y: Array, name: str = "y") -> Array:
-        """y as numbers (N, O)."""
-        raise NotImplementedError
-
     def _learn_classes(self, y: Array, first: bool) -> None:
         """What is to be known of y before it is encoded."""
+
+    def _check_known(self, y: Array, name: str) -> None:
+        """ValueError where y holds what training does not know."""
+
+    def _encode(self, y: Array) -> Array:
+        """y as numbers (N, O)."""
+        raise NotImplementedError
 
     def _weigh(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:
         """Sample weights, with what the classes weigh."""
@@ -286,7 +289,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X, y, weight = (*self.validation_set, None)[:3]
         X, y = self._check(X, y, reset=False)
         weight = None if weight is None else _check_sample_weight(weight, X)
-        Y = self._encode(y, "validation_set")
+        self._check_known(y, "validation_set")
+        Y = self._encode(y)
         return (
             X,
             Y,
@@ -300,7 +304,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             progress.judge_loss(self)
         else:
             X, Y, weight = held
-            outputs = engine.predict(X, self._threads)
+            outputs = engine.judged(X)
             score = self._quality(outputs, Y, weight) if np.isfinite(outputs).all() else float("nan")
             if progress.judge_score(self, score):
                 self._best_parameters = engine.parameters()

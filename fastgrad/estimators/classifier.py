@@ -108,18 +108,22 @@ True
         if not hasattr(self, "classes_") or (first and hasattr(self, "coefs_")):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-        elif self.warm_start and set(unique_labels(y)) != set(self.classes_):
+            return
+        if self.warm_start and set(unique_labels(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {unique_labels(y)}"
             )
+        self._check_known(y)
 
-    def _encode(self, y: Array, name: str = "y") -> Array:
+    def _check_known(self, y: Array, name: str = "y") -> None:
         found = unique_labels(y)
         if not set(found) <= set(self.classes_):
             raise ValueError(
                 f"`{name}` has classes not in `self.classes_`. `self.classes_` has {self.classes_}, `{name}` has {found}."
             )
+
+    def _encode(self, y: Array) -> Array:
         return self._label_binarizer.transform(y).astype(bool)  # type: ignore[no-any-return]
 
     def _weigh(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:

@@ -64,6 +64,7 @@ class Engine:
         layers = tuple(Dense(i, o, f) for (i, o), f in zip(pairs, shape.activations, strict=True))
         self.record = Record(layers, shape.loss, shape.dtype, 0)
         self.run: train.Run | None = None
+        self.pace: Pace | None = None  # of the last training
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
         """Make these the parameters."""
@@ -86,12 +87,20 @@ class Engine:
         """A fresh state of this optimizer, for a loss with the L2 term `alpha`."""
         self.run = train.Run(self.record, optimizer, float(alpha), by_rows=True)
 
+    def _begin(self, batch: int, threads: int | None) -> Pace:
+        """A training on steps of `batch` rows begins: what tells on how many threads."""
+        heavy = batch * self.record.flops_step > loop.HEAVY_FLOPS
+        pace = self.pace = Pace(train.step_threads(self.record, batch, threads), fixed=threads is not None or heavy)
+        return pace
+
+    def judged(self, X: Array) -> Array:
+        """`predict` while a training runs: on as many threads as it has found to help."""
+        return self.predict(X, None if self.pace is None else self.pace.next()[0])
+
     def epochs(self, data: train.Batches, asked: Epochs) -> None:
         """Train; the parameters are those after the last step.  Raises as `fastgrad.Network.fit` does."""
         assert self.run is not None
-        record, threads = self.record, asked.threads
-        heavy = asked.batch * record.flops_step > loop.HEAVY_FLOPS
-        pace = Pace(train.step_threads(record, asked.batch, threads), fixed=threads is not None or heavy)
+        record, pace = self.record, self._begin(asked.batch, asked.threads)
         deadline = None if asked.max_seconds is None else time.monotonic() + asked.max_seconds
         fit = loop.Fit(
             record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate, pace, False, asked.validation, (),
@@ -108,14 +117,16 @@ class Engine:
         """scipy's result of L-BFGS-B from the present parameters; they are then where it ended."""
         import scipy.optimize
 
-        record = self.record
+        record, pace = self.record, self._begin(data.rows, threads)
 
         def objective(theta: Array) -> tuple[float, Array]:
             self.load(*self._split(theta))
+            count, began = pace.next()[0], time.perf_counter()
             try:
-                loss, pairs = train.gradient(record, data, threads, l2=alpha)
+                loss, pairs = train.gradient(record, data, count, l2=alpha)
             except FloatingPointError:
                 return np.nan, np.full_like(theta, np.nan)
+            pace.took(count, 1, time.perf_counter() - began)
             return loss, joined([W for W, _ in pairs], [b for _, b in pairs])
 
         start = joined(*self.parameters())

@@ -80,7 +80,7 @@ True
             y = column_or_1d(y, warn=True)
         return dense(X), y
 
-    def _encode(self, y: Array, name: str = "y") -> Array:
+    def _encode(self, y: Array) -> Array:
         return y.reshape(len(y), -1)
 
     def _loss(self, dtype: Any) -> Loss:
