@@ -63,15 +63,19 @@ class Engine:
         pairs = itertools.pairwise(shape.sizes)
         layers = tuple(Dense(i, o, f) for (i, o), f in zip(pairs, shape.activations, strict=True))
         self.record = Record(layers, shape.loss, shape.dtype, 0)
+        # one buffer for all uses: a fresh one would cost a page fault for each 4 kB, more than to fill it
+        self._loaded = aligned(self.record.program.size, self.record.dtype)
         self.run: train.Run | None = None
         self.pace: Pace | None = None  # of the last training
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
         """Make these the parameters."""
-        buffer, dtype = aligned(self.record.program.size, self.record.dtype), self.record.dtype
+        dtype = self.record.dtype
         for k, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
-            self.record.program.pack(buffer, k, np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype))
-        self.record.published = buffer
+            self.record.program.pack(self._loaded, k, np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype))
+        self.record.published = self._loaded
+        if self.run is not None:
+            self.run.origin = None  # whatever it came from, it is not what the buffer holds now
 
     def parameters(self, buffer: Array | None = None) -> tuple[list[Array], list[Array]]:
         """(coefs, intercepts): new arrays, of the parameters or of a buffer like theirs."""
