@@ -21,13 +21,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, shuffle
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .. import optimizers, train
+from .. import train
 from ..history import DivergenceError
 from ..losses import Loss, as_loss
 from . import progress
 from .arguments import STOCHASTIC
 from .engine import Engine, Epochs, Shape, dense
-from .rules import ACTIVATIONS, OPTIMIZERS, LearningRate, output_name
+from .rules import ACTIVATIONS, LearningRate, output_name, update_rule
 
 Array = npt.NDArray[Any]
 Held = tuple[Array, Array, Array | None]  # X, targets (N, O), sample weights
@@ -195,22 +195,11 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 ConvergenceWarning, stacklevel=5,
             )  # fmt: skip
 
-    def _update_rule(self) -> optimizers.Optimizer:
-        if isinstance(self.optimizer, str):
-            return optimizers.FACES[self.optimizer](lr=float(self.learning_rate_init))
-        if self.optimizer is not None:
-            return optimizers.as_optimizer(self.optimizer)
-        if self.solver == "sgd":
-            nesterov = bool(self.nesterovs_momentum and self.momentum)
-            return OPTIMIZERS["velocity_sgd"](float(self.learning_rate_init), float(self.momentum), nesterov)
-        betas = float(self.beta_1), float(self.beta_2)
-        return OPTIMIZERS["plain_eps_adam"](float(self.learning_rate_init), betas, float(self.epsilon))
-
     def _fit_stochastic(self, engine: Engine, data: train.Batches, Y: Array, incremental: bool, first: bool) -> None:
         if first or not progress.fits(self):
             progress.begin(self)
         if not incremental or engine.run is None:
-            rule = self._update_rule()
+            rule = update_rule(self)
             engine.start(rule, self.alpha)
             kind = self.learning_rate if self.solver == "sgd" and self.optimizer is None else "constant"
             self._optimizer = LearningRate(rule.lr, kind, self.power_t)
@@ -313,7 +302,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _diverged(self, error: DivergenceError, rows: int) -> None:
         """The loss is not finite any more.  Early stopping has kept the best parameters; without it there are none."""
         if not self.early_stopping:
-            raise ValueError(NOT_FINITE) from error
+            raise ValueError(f"{NOT_FINITE} ({error})") from error
         nan = float("nan")
         progress.add_epoch(self, rows, nan, None if self.validation_set is None else nan)
         progress.judge_score(self, nan)
