@@ -122,6 +122,20 @@ def test_transform_gives_the_hidden_layer(name):
     assert list(b.get_feature_names_out()) == [f"{name.lower()}{k}" for k in range(4)]
 
 
+def test_bad_input_costs_nothing(rng):
+    b = made("MLPRegressor", loss="poisson", early_stopping=True).fit(X, y)
+    before, told = b.predict(X), {key: value for key, value in vars(b).items() if not key.startswith("_")}
+    small = (X[:, :5], y)
+    for inputs, targets, more in [(X, y - 3.0, {}), (X, y, {"validation_fraction": 0.0}), (X, y, {"batch_size": -1}),
+                                  (X, y, {"validation_set": small}), (X[:, :5], -1.0 * y, {})]:  # fmt: skip
+        b.set_params(**more)
+        with pytest.raises(ValueError):  # noqa: PT011 - that it raises is another test's
+            b.fit(inputs, targets)
+        b.set_params(validation_fraction=0.1, batch_size="auto", validation_set=None)
+        assert np.array_equal(b.predict(X), before)
+        assert all(getattr(b, key) is value for key, value in told.items() if key.endswith("_"))
+
+
 def test_warm_start_with_early_stopping_keeps_the_best():
     b = made("MLPClassifier", early_stopping=True, warm_start=True, max_iter=40, learning_rate_init=0.01).fit(X, y)
     best, coefs = b.best_validation_score_, [W.copy() for W in b.coefs_]

@@ -44,31 +44,26 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     hidden_layer_sizes: Any
     activation: str
     solver: str
-    alpha: float
-    batch_size: Any
     learning_rate: str
     learning_rate_init: float
+    alpha: float
     power_t: float
-    max_iter: int
-    shuffle: bool
-    random_state: Any
     tol: float
-    verbose: Any
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
     validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
     n_iter_no_change: float
+    max_iter: int
     max_fun: int
+    shuffle: bool
+    warm_start: bool
+    early_stopping: bool
+    batch_size: Any
+    random_state: Any
+    verbose: Any
     optimizer: Any
     validation_set: Any
+    class_weight: Any
     max_seconds: float | None
     n_jobs: int | None
-    class_weight: Any
     # set by training
     _best_parameters: tuple[list[Array], list[Array]]
     coefs_: list[Array]
@@ -85,7 +80,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """X and y as scikit-learn's validate_data gives them."""
         raise NotImplementedError
 
-    def _learn_classes(self, y: Array, first: bool) -> None:
+    def _learn_classes(self, y: Array, incremental: bool) -> None:
         """What is to be known of y before it is encoded."""
 
     def _check_known(self, y: Array, name: str) -> None:
@@ -116,26 +111,34 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # ---- fit ----
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> None:
+        with progress.unharmed(self):
+            engine, data, Y = self._begin(X, y, sample_weight, incremental)
+            asked = self._plan(engine, data, Y, incremental) if self._stochastic else None
+        if asked is None:
+            self._fit_lbfgs(engine, data)
+        else:
+            self._fit_stochastic(engine, data, asked, incremental)
+
+    def _begin(self, X: Any, y: Any, weight: Any, incremental: bool) -> tuple[Engine, train.Batches, Array]:
+        """Check the data and, where the training does not go on from before, draw first parameters."""
         hidden = self._hidden_sizes()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if self.early_stopping and incremental and self.validation_set is None:
             raise ValueError("partial_fit does not support early_stopping=True without a validation_set")
         X, y = self._check(X, y, reset=first)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        self._learn_classes(y, first)
+        weight = None if weight is None else _check_sample_weight(weight, X)
+        self._learn_classes(y, incremental)
         weight, Y = self._weigh(y, weight, incremental), self._encode(y)
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize((X.shape[1], *hidden, self.n_outputs_), X.dtype)
+        if self._stochastic and (first or not progress.fits(self)):
+            progress.begin(self)
         # a line search needs more digits than float32 has
         engine = self._prepared(self.coefs_[0].dtype if self._stochastic else np.float64)
         self.out_activation_ = output_name(engine.shape.loss)
-        data = train.read_data(engine.record, X, self._targets(Y), weight)
-        if self._stochastic:
-            self._fit_stochastic(engine, data, Y, incremental, first)
-        else:
-            self._fit_lbfgs(engine, data)
+        return engine, train.read_data(engine.record, X, self._targets(Y), weight), Y
 
     @property
     def _stochastic(self) -> bool:
@@ -195,21 +198,15 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 ConvergenceWarning, stacklevel=5,
             )  # fmt: skip
 
-    def _fit_stochastic(self, engine: Engine, data: train.Batches, Y: Array, incremental: bool, first: bool) -> None:
-        if first or not progress.fits(self):
-            progress.begin(self)
-        if not incremental or engine.run is None:
-            rule = update_rule(self)
-            engine.start(rule, self.alpha)
-            kind = self.learning_rate if self.solver == "sgd" and self.optimizer is None else "constant"
-            self._optimizer = LearningRate(rule.lr, kind, self.power_t)
+    def _plan(self, engine: Engine, data: train.Batches, Y: Array, incremental: bool) -> Epochs:
+        """What the epochs are made of; with a fresh optimizer unless that of before goes on."""
         given, rows, held = self._read_validation_set(engine), None, None
         if self.early_stopping and given is not None:
             held = given[:3]
         elif self.early_stopping:
             rows, out = self._split(Y)
             held = data.X[out], Y[out], None if data.weight is None else data.weight[out]
-        count, done = data.rows if rows is None else len(rows), False
+        count = data.rows if rows is None else len(rows)
         order = np.arange(count, dtype=np.int32)
 
         def shuffled(epoch: int) -> Array:
@@ -218,27 +215,34 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return order if rows is None else rows[order]
 
         def after(state: Any) -> bool:
-            nonlocal done
             progress.add_epoch(self, count, state.logs["loss"], state.logs.get("val_loss"))
-            done = self._judge(engine, held)
-            return done
+            return self._judge(engine, held)
 
-        self.n_iter_ = 0
-        asked = Epochs(
-            1 if incremental else self.max_iter, self._batch(count), rows, shuffled if self.shuffle else None, after,
-            self._optimizer, self._threads, None if incremental else self.max_seconds,
-            None if given is None else given[3],
+        batch = self._batch(count)
+        if not incremental or engine.run is None:
+            rule = update_rule(self)
+            engine.start(rule, self.alpha)
+            kind = self.learning_rate if self.solver == "sgd" and self.optimizer is None else "constant"
+            self._optimizer = LearningRate(rule.lr, kind, self.power_t)
+        return Epochs(
+            1 if incremental else self.max_iter, batch, rows, shuffled if self.shuffle else None, after, self._optimizer,
+            self._threads, None if incremental else self.max_seconds, None if given is None else given[3],
         )  # fmt: skip
+
+    def _fit_stochastic(self, engine: Engine, data: train.Batches, asked: Epochs, incremental: bool) -> None:
+        self.n_iter_ = 0
         try:
             engine.epochs(data, asked)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         except DivergenceError as error:
-            self._diverged(error, count)
+            self.coefs_, self.intercepts_ = engine.parameters()
+            self._diverged(error, data.rows if asked.rows is None else len(asked.rows))
         self.coefs_, self.intercepts_ = engine.parameters()
         if self.early_stopping and not incremental:
             self.coefs_, self.intercepts_ = self._best_parameters
-        if self.n_iter_ == self.max_iter and not (done or incremental):
+        stopped = self._no_improvement_count > self.n_iter_no_change
+        if self.n_iter_ == self.max_iter and not (stopped or incremental):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
                 "converged yet.", ConvergenceWarning, stacklevel=5,

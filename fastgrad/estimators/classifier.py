@@ -103,9 +103,9 @@ True
             y = column_or_1d(y, warn=True)
         return dense(X), y
 
-    def _learn_classes(self, y: Array, first: bool) -> None:
+    def _learn_classes(self, y: Array, incremental: bool) -> None:
         """Set `classes_`, or hold y against those of before: all of them with `warm_start`, no other in partial_fit."""
-        if not hasattr(self, "classes_") or (first and hasattr(self, "coefs_")):
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return

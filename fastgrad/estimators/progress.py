@@ -5,6 +5,8 @@ Plain functions over an estimator, whose attributes they set.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -79,3 +81,15 @@ def converged(mlp: Any) -> bool:
     if instead:
         mlp._no_improvement_count = 0
     return not instead
+
+
+@contextmanager
+def unharmed(mlp: Any) -> Iterator[None]:
+    """Where checking what was given raises, the estimator is as it was before."""
+    before = dict(mlp.__dict__)
+    try:
+        yield
+    except Exception:
+        mlp.__dict__.clear()
+        mlp.__dict__.update(before)
+        raise
