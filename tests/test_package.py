@@ -40,7 +40,7 @@ BENCH = {
     "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
     "bench.results", "bench.compare", "bench.charts", "bench.report",
 }  # fmt: skip
-ESTIMATORS = {"estimators.rules", "estimators.engine", "estimators.base"}
+ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "base")}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -83,10 +83,12 @@ LAYERS: dict[str, set[str]] = {
     "__init__": TRAINING | CHECKING | {"model"},
     "estimators.rules": {"catalog", "losses", "optimizers", "private_rows", "schedules"},
     "estimators.engine": TRAINING | {"estimators.rules"},
-    "estimators.base": TRAINING | {"estimators.rules", "estimators.engine"},
+    "estimators.arguments": {"catalog", "losses", "optimizers", "estimators.rules"},
+    "estimators.progress": set(),
+    "estimators.base": TRAINING | ESTIMATORS - {"estimators.base"},
     "estimators.classifier": TRAINING | ESTIMATORS,
     "estimators.regressor": TRAINING | ESTIMATORS,
-    "estimators.outliers": {"estimators.base"},
+    "estimators.outliers": {"estimators.engine"},
     "estimators.detector": TRAINING | ESTIMATORS | {"estimators.outliers", "model"},
     "sklearn": {"estimators.classifier", "estimators.detector", "estimators.regressor"},
     "tables.table": set(),

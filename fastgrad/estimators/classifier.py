@@ -9,19 +9,39 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from ..losses import Loss
-from .base import BaseMLP, dense
+from .arguments import ATTRIBUTES, CLASSIFIER_CONSTRAINTS, TEXT
+from .base import BaseMLP
+from .engine import dense
 from .rules import classification_loss
 
 Array = npt.NDArray[Any]
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
-    """A multi-layer perceptron for classes."""
+class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]  # noqa: D101 - made of parts
+    __doc__ = f"""A multi-layer perceptron for classes, as `sklearn.neural_network.MLPClassifier`, on compiled kernels.
+
+Its loss is the log loss: of a softmax where there are more than two classes, of the logistic function for two classes or
+for several labels at once, y (N, O) of 0 and 1, summed over the labels.
+{TEXT}- class_weight: {{class: weight}} or "balanced" (n / (classes * count), not for partial_fit); multiplies sample_weight.
+{ATTRIBUTES}
+classes_: the classes in the order of `predict_proba`'s columns.
+
+Source: scikit-learn 1.9, sklearn.neural_network.MLPClassifier.
+
+>>> import numpy as np
+>>> X = np.random.default_rng(0).normal(size=(300, 2))
+>>> mlp = MLPClassifier(hidden_layer_sizes=20, solver="lbfgs", random_state=0)
+>>> mlp.fit(X, X[:, 0] * X[:, 1] > 0).score(X, X[:, 0] * X[:, 1] > 0) > 0.95
+True
+"""
+
+    _parameter_constraints: dict[str, list[Any]] = CLASSIFIER_CONSTRAINTS
 
     def __init__(
         self, hidden_layer_sizes: Any = (100,), activation: str = "relu", *, solver: str = "adam",
@@ -30,7 +50,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         random_state: Any = None, tol: float = 1e-4, verbose: Any = False, warm_start: bool = False,
         momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
         validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
-        n_iter_no_change: float = 10, max_fun: int = 15000,
+        n_iter_no_change: float = 10, max_fun: int = 15000, optimizer: Any = None, validation_set: Any = None,
+        max_seconds: float | None = None, n_jobs: int | None = None, class_weight: Any = None,
     ) -> None:  # fmt: skip
         self._remember(locals())
 
@@ -41,27 +62,31 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
-        """Train on X (N, I) and y: classes (N,), or labels (N, O) of 0 and 1; afresh unless `warm_start`."""
+        """Train on X (N, I) and y, classes (N,) or labels (N, O) of 0 and 1; afresh, or on with `warm_start`.
+
+        `sample_weight` (N,): a batch's loss is sum(w l) / sum(w).  Raises as the class says; gives the estimator.
+        """
         self._fit(X, y, sample_weight, False)
         return self
 
     @available_if(lambda self: self._check_solver())  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
-        """One epoch over X and y, with the optimizer's state of the call before; `classes`: all there will be."""
+        """One epoch over X (N, I) and y, with the optimizer's state of the call before.
+
+        `classes`: all that there will be, at the first call.  Raises as `fit`; ValueError where they are not given then.
+        """
         if _check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer().fit(y if type_of_target(y).startswith("multilabel") else classes)
         self._fit(X, y, sample_weight, True)
         return self
 
     def predict(self, X: Any) -> Array:
-        """Classes (N,), or labels (N, O)."""
-        check_is_fitted(self)
+        """The classes of X (N, I): (N,), or labels (N, O).  ValueError where X does not fit."""
         return self._labels(self._outputs(X))
 
     def predict_proba(self, X: Any) -> Array:
-        """Probabilities (N, classes), in the order of `classes_`."""
-        check_is_fitted(self)
+        """Probabilities (N, classes) for X (N, I), in the order of `classes_`.  ValueError where X does not fit."""
         outputs = self._outputs(X)
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
@@ -70,38 +95,51 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _read(self, X: Any, y: Any, first: bool) -> tuple[Array, Array]:
+    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
         X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=first
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self._learn_classes(y, first)
-        return dense(X), self._label_binarizer.transform(y).astype(bool)
+        return dense(X), y
 
-    def _learn_classes(self, y: Array, first: bool) -> None:
+    def _learn_classes(self, y: Array, incremental: bool) -> None:
         """Set `classes_`, or hold y against those of before: all of them with `warm_start`, no other in partial_fit."""
-        if not hasattr(self, "classes_") or (first and hasattr(self, "coefs_")):
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
-        classes = unique_labels(y)
-        if self.warm_start and set(classes) != set(self.classes_):
+        if self.warm_start and set(unique_labels(y)) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {classes}"
+                f"Previously got {self.classes_}, `y` has {unique_labels(y)}"
             )
-        if not set(classes) <= set(self.classes_):
+        self._check_known(y)
+
+    def _check_known(self, y: Array, name: str = "y") -> None:
+        found = unique_labels(y)
+        if not set(found) <= set(self.classes_):
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has {self.classes_}, `{name}` has {found}."
             )
+
+    def _encode(self, y: Array) -> Array:
+        return self._label_binarizer.transform(y).astype(bool)  # type: ignore[no-any-return]
+
+    def _weigh(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        if incremental and self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all of y at once: for partial_fit give a dict of weights")
+        by_class: Array = compute_sample_weight(self.class_weight, y)
+        return by_class if weight is None else by_class * weight
 
     @property
     def _multiclass(self) -> bool:
         return bool(self._label_binarizer.y_type_ == "multiclass")
 
     def _loss(self, dtype: Any) -> Loss:
-        return classification_loss(self.n_outputs_, self._multiclass, dtype)
+        return classification_loss(self._multiclass, dtype)
 
     def _targets(self, Y: Array) -> Array:
         return Y.argmax(1).astype(np.int32) if self._multiclass else Y
@@ -113,13 +151,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         labels: Array = self._label_binarizer.inverse_transform(outputs.ravel() if self.n_outputs_ == 1 else outputs)
         return labels
 
-    def _quality(self, X: Array, Y: Array, weight: Array | None) -> float:
-        outputs = self._engine.predict(X, None)
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        return float(
-            accuracy_score(self._label_binarizer.inverse_transform(Y), self._labels(outputs), sample_weight=weight)
-        )
+    def _quality(self, outputs: Array, Y: Array, weight: Array | None) -> float:
+        truth = self._label_binarizer.inverse_transform(Y)
+        return float(accuracy_score(truth, self._labels(outputs), sample_weight=weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -25,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import arrays, catalog, optimizers, train
 from ..model import Network
 from ..network import Dense
-from .base import dense
+from .engine import dense
 from .outliers import blocks, fence, quantiles, standardised
 
 Array = npt.NDArray[Any]

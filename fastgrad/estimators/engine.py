@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import loop, train
+from ..history import DivergenceError
 from ..losses import Loss
 from ..network import Dense, Record, aligned
 from ..optimizers import Optimizer
@@ -62,14 +63,19 @@ class Engine:
         pairs = itertools.pairwise(shape.sizes)
         layers = tuple(Dense(i, o, f) for (i, o), f in zip(pairs, shape.activations, strict=True))
         self.record = Record(layers, shape.loss, shape.dtype, 0)
+        # one buffer for all uses: a fresh one would cost a page fault for each 4 kB, more than to fill it
+        self._loaded = aligned(self.record.program.size, self.record.dtype)
         self.run: train.Run | None = None
+        self.pace: Pace | None = None  # of the last training
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array]) -> None:
         """Make these the parameters."""
-        buffer, dtype = aligned(self.record.program.size, self.record.dtype), self.record.dtype
+        dtype = self.record.dtype
         for k, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
-            self.record.program.pack(buffer, k, np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype))
-        self.record.published = buffer
+            self.record.program.pack(self._loaded, k, np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype))
+        self.record.published = self._loaded
+        if self.run is not None:
+            self.run.origin = None  # whatever it came from, it is not what the buffer holds now
 
     def parameters(self, buffer: Array | None = None) -> tuple[list[Array], list[Array]]:
         """(coefs, intercepts): new arrays, of the parameters or of a buffer like theirs."""
@@ -85,35 +91,46 @@ class Engine:
         """A fresh state of this optimizer, for a loss with the L2 term `alpha`."""
         self.run = train.Run(self.record, optimizer, float(alpha), by_rows=True)
 
+    def _begin(self, batch: int, threads: int | None) -> Pace:
+        """A training on steps of `batch` rows begins: what tells on how many threads."""
+        heavy = batch * self.record.flops_step > loop.HEAVY_FLOPS
+        pace = self.pace = Pace(train.step_threads(self.record, batch, threads), fixed=threads is not None or heavy)
+        return pace
+
+    def judged(self, X: Array) -> Array:
+        """`predict` while a training runs: on as many threads as it has found to help."""
+        return self.predict(X, None if self.pace is None else self.pace.next()[0])
+
     def epochs(self, data: train.Batches, asked: Epochs) -> None:
         """Train; the parameters are those after the last step.  Raises as `fastgrad.Network.fit` does."""
         assert self.run is not None
-        record, threads = self.record, asked.threads
-        heavy = asked.batch * record.flops_step > loop.HEAVY_FLOPS
-        loop.run(
-            loop.Fit(
-                record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate,
-                Pace(train.step_threads(record, asked.batch, threads), fixed=threads is not None or heavy), False,
-                asked.validation, (), (asked.after,), None,
-                None if asked.max_seconds is None else time.monotonic() + asked.max_seconds,
-                rows=asked.rows, order=asked.order, state=self.run,
-            ),
-            progress=False,
+        record, pace = self.record, self._begin(asked.batch, asked.threads)
+        deadline = None if asked.max_seconds is None else time.monotonic() + asked.max_seconds
+        fit = loop.Fit(
+            record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate, pace, False, asked.validation, (),
+            (asked.after,), None, deadline, rows=asked.rows, order=asked.order, state=self.run,
         )  # fmt: skip
+        try:
+            loop.run(fit, progress=False)
+        except DivergenceError:
+            self.run = None  # its state may hold NaN
+            raise
 
     def minimise(self, data: train.Batches, alpha: float, threads: int | None, options: dict[str, Any],
                  told: Callable[[Any], None]) -> Any:  # fmt: skip
         """scipy's result of L-BFGS-B from the present parameters; they are then where it ended."""
         import scipy.optimize
 
-        record = self.record
+        record, pace = self.record, self._begin(data.rows, threads)
 
         def objective(theta: Array) -> tuple[float, Array]:
             self.load(*self._split(theta))
+            count, began = pace.next()[0], time.perf_counter()
             try:
-                loss, pairs = train.gradient(record, data, threads, l2=alpha)
+                loss, pairs = train.gradient(record, data, count, l2=alpha)
             except FloatingPointError:
                 return np.nan, np.full_like(theta, np.nan)
+            pace.took(count, 1, time.perf_counter() - began)
             return loss, joined([W for W, _ in pairs], [b for _, b in pairs])
 
         start = joined(*self.parameters())
@@ -150,3 +167,8 @@ class Engine:
 def joined(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Array:
     """All weights, then all biases, in one float64 array."""
     return np.concatenate([part.ravel() for part in (*coefs, *intercepts)], dtype=np.float64)
+
+
+def dense(X: Any) -> Array:
+    """Sparse input as an ordinary array."""
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import dense
+from .engine import dense
 
 Array = npt.NDArray[Any]
 BLOCK_ROWS, BLOCK_VALUES = 8192, 1 << 19  # a block has at most so many rows, and 4 MiB in float64

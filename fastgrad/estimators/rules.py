@@ -22,7 +22,7 @@ MORE_LOSSES = tuple(name for name, row in catalog.LOSSES.items() if row.kind == 
 OUTPUT_NAMES = {"identity": "identity", "exp": "exp", "softmax": "softmax", "sigmoid": "logistic"}
 
 
-def classification_loss(outputs: int, multiclass: bool, dtype: Any) -> losses.Loss:
+def classification_loss(multiclass: bool, dtype: Any) -> losses.Loss:
     """Log loss, cut off where scikit-learn clips a probability: at the type's eps."""
     return LOSSES["log_loss" if multiclass else "binary_log_loss"](most=-float(np.log(np.finfo(dtype).eps)))
 
@@ -39,6 +39,19 @@ def output_name(loss: losses.Loss) -> str:
     return OUTPUT_NAMES[loss.row.link_name]
 
 
+def update_rule(mlp: Any) -> optimizers.Optimizer:
+    """What an estimator's arguments ask for: its optimizer, or scikit-learn's rule of its solver."""
+    rate = float(mlp.learning_rate_init)
+    if isinstance(mlp.optimizer, str):
+        return optimizers.FACES[mlp.optimizer](lr=rate)
+    if mlp.optimizer is not None:
+        return optimizers.as_optimizer(mlp.optimizer)
+    if mlp.solver == "sgd":
+        nesterov = bool(mlp.nesterovs_momentum and mlp.momentum)
+        return OPTIMIZERS["velocity_sgd"](rate, float(mlp.momentum), nesterov)
+    return OPTIMIZERS["plain_eps_adam"](rate, (float(mlp.beta_1), float(mlp.beta_2)), float(mlp.epsilon))
+
+
 class LearningRate(schedules.Schedule):
     """The rate of an epoch: constant, by the samples seen (invscaling), or a fifth when told (adaptive).
 
@@ -49,6 +62,9 @@ class LearningRate(schedules.Schedule):
         super().__init__()
         self.start, self.kind, self.power = float(start), kind, power
         self.learning_rate = self.start
+
+    def __repr__(self) -> str:
+        return f"LearningRate({self.learning_rate!r}, {self.kind!r})"
 
     def shape(self, lr: float, epoch: schedules.Times, total: float) -> schedules.Times:
         """The same for all steps of the epoch."""

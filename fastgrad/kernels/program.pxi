@@ -1,6 +1,12 @@
 # `Program`: the fixed part of a network, with the places of its parameters; scores and losses of many rows.
 # Nothing in these classes is global: any number of threads may call at once.
 
+cdef inline void carry_over(real *inside, real *outside, intp n, bint inward) noexcept nogil:
+    if inward:
+        memcpy(inside, outside, n * sizeof(real))
+    else:
+        memcpy(outside, inside, n * sizeof(real))
+
 cdef class Program:
     """Sizes, activations and loss of a network, with the places of its parameters in a buffer of `size` reals."""
     cdef Layer *layer
@@ -48,12 +54,6 @@ cdef class Program:
     def __dealloc__(self):
         free(self.layer)
 
-    cdef intp place(self, intp l, intp i, intp o) noexcept nogil:
-        cdef Layer *q = self.layer + l
-        if q.narrow:
-            return q.at_W + i
-        return q.at_W + (o // PANEL) * q.I * PANEL + i * vectors(q.O, o // PANEL) * LANES + o % PANEL
-
     def pack(self, params, intp l, W, b):
         """Rows W (I, O) and b (O,), C-contiguous reals, into their places."""
         self.move(params, l, W, b, True)
@@ -69,20 +69,16 @@ cdef class Program:
         cdef real *p = <real *>P.view.buf
         cdef real *rows = <real *>w.view.buf
         cdef real *bias = <real *>c.view.buf
-        cdef intp i, o, at
+        cdef intp i, k, n, width
         with nogil:
-            for i in range(q.I):
-                for o in range(q.O):
-                    at = self.place(l, i, o)
-                    if inward:
-                        p[at] = rows[i * q.O + o]
-                    else:
-                        rows[i * q.O + o] = p[at]
-            for o in range(q.O):
-                if inward:
-                    p[q.at_b + o] = bias[o]
-                else:
-                    bias[o] = p[q.at_b + o]
+            if q.narrow:
+                carry_over(p + q.at_W, rows, q.I, inward)
+            else:
+                for k in range(panels(q.O)):
+                    n, width = least(PANEL, q.O - k * PANEL), vectors(q.O, k) * LANES
+                    for i in range(q.I):
+                        carry_over(p + q.at_W + k * q.I * PANEL + i * width, rows + i * q.O + k * PANEL, n, inward)
+            carry_over(p + q.at_b, bias, q.O, inward)
 
     def scores(self, params, X, out, bint link, int threads, bint check):
         """out (N, O) = the scores of X (N, I), through the loss's link where asked for."""

@@ -100,10 +100,12 @@ cdef void loss_whole_rows(Plan *s, Layer *q, intp start, intp r0, intp r1, real 
                 label[r] = s.label[s.index[start + k + r] if s.index != NULL else start + k + r]
         s.loss.rows(q.A + k * PANEL, s.T + k * PANEL if s.T != NULL else NULL, label, s.H * PANEL, q.O, m,
                     q.dZ + k * PANEL, scale, s.row_loss + k, s.smooth)
-        for r in range(m):
-            if s.row_loss[k + r] > s.most:
-                s.row_loss[k + r] = s.most
-            if s.weight != NULL:
+        if s.most < INFINITY:
+            for r in range(m):
+                if s.row_loss[k + r] > s.most:
+                    s.row_loss[k + r] = s.most
+        if s.weight != NULL:
+            for r in range(m):
                 s.row_loss[k + r] *= s.scale[k + r]
         k += m
 
