@@ -1,4 +1,7 @@
-"""Fill the tables of README.md from the catalog: `python tools/readme.py` writes them, with `--check` it only compares."""
+"""Fill the tables of README.md from the catalog: `python tools/readme.py` writes them, with `--check` it only compares.
+
+`python tools/readme.py --picture RESULTS.json` draws its picture, docs/ratios.svg, from a file of `fastgrad bench peers --json`.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,22 @@ def filled(text: str) -> str:
     return text
 
 
+def draw(results: Path) -> None:
+    """The picture of ratios: one core, on which the contenders differ by their code alone."""
+    from matplotlib import rc_context
+
+    from fastgrad.bench import charts
+    from fastgrad.bench.results import read
+
+    found = [r for r in read(results).records if r["contender"] != "fastgrad" and r["threads"] == 1 and "ratio" in r]
+    with rc_context({**charts.SETTINGS, "svg.fonttype": "none"}):
+        charts.ratios(found).savefig(ROOT / "docs" / "ratios.svg", metadata={"Date": None}, facecolor="white")
+
+
 if __name__ == "__main__":
+    if "--picture" in sys.argv:
+        draw(Path(sys.argv[sys.argv.index("--picture") + 1]))
+        sys.exit()
     path = ROOT / "README.md"
     before = path.read_text(encoding="utf-8")
     after = filled(before)
