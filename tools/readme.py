@@ -1,6 +1,6 @@
 """Fill the tables of README.md from the catalog: `python tools/readme.py` writes them, with `--check` it only compares.
 
-`python tools/readme.py --picture RESULTS.json` draws its picture, docs/ratios.svg, from a file of `fastgrad bench peers --json`.
+`python tools/readme.py --picture RESULTS.json` draws docs/ratios.svg from a file of `fastgrad bench peers --json`.
 """
 
 from __future__ import annotations
