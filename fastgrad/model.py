@@ -308,7 +308,7 @@ class Network:
         a file to go on from, to `epochs` in all; the result is that of a fit that was never interrupted, bit for bit.
         All else must be as it was, data included: ValueError; a UserWarning where the instruction set differs.
         `clip_norm`: a gradient longer than this, over all parameters, is shortened to it; `clip_value`: its entries are
-        held within it.  Both as PyTorch's `clip_grad_norm_` and `clip_grad_value_`; `history["grad_norm"]` is the norm before.
+        held within it, as PyTorch's `clip_grad_norm_` and `clip_grad_value_`; `history["grad_norm"]` is taken before.
 
         Raises ValueError or TypeError for bad input before anything is computed; `fg.DivergenceError` where the loss
         stops being finite; RuntimeError where another thread trains this network.  Ctrl-C and a callback's error come

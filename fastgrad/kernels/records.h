@@ -1,6 +1,6 @@
 /* The records that the generated tables are made of.  A user's own function would be another such record. */
 #pragma once
-#include "simd.h"
+#include "microkernel.h"
 #include "vmath.h"
 
 /* a = f(z); g *= f'(z, a); n values, contiguous */
