@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 pytest.importorskip("sklearn")
 
@@ -263,3 +264,63 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
     with pytest.raises(ModuleNotFoundError, match=r"needs scikit-learn .*: pip install 'fastgrad\[sklearn\]'"):
         importlib.import_module("fastgrad.sklearn")
+
+
+# ---- one activation a layer, dropout, clipping ------------------------------------------------------------------------
+
+
+def test_one_activation_for_each_layer():
+    mlp = ours.MLPClassifier((20, 10), ["tanh", "gelu"], max_iter=5, tol=0, random_state=0).fit(X, y)
+    assert clone(mlp).get_params()["activation"] == ["tanh", "gelu"]
+    hidden = np.tanh(X @ mlp.coefs_[0] + mlp.intercepts_[0])
+    z = hidden @ mlp.coefs_[1] + mlp.intercepts_[1]
+    np.testing.assert_allclose(mlp.transform(X), z * (1 + erf(z / np.sqrt(2))) / 2, atol=1e-10)
+    same = ours.MLPClassifier((20, 10), ["tanh", "tanh"], max_iter=5, tol=0, random_state=0).fit(X, y)
+    assert (
+        same.loss_curve_
+        == ours.MLPClassifier((20, 10), "tanh", max_iter=5, tol=0, random_state=0).fit(X, y).loss_curve_
+    )
+    for wrong, message in ((["tanh"], "1 entries for 2 hidden"), (["tanh", "rleu"], "unknown activation 'rleu'")):
+        with pytest.raises(ValueError, match=message):
+            ours.MLPClassifier((20, 10), wrong).fit(X, y)
+
+
+def test_dropout_drops_in_training_only():
+    def fitted(**more):
+        return ours.MLPClassifier((64,), max_iter=40, tol=0, random_state=0, **more).fit(X, y)
+
+    plain, half = fitted(), fitted(dropout=0.5)
+    assert half.loss_ > 1.5 * plain.loss_ and half.score(X, y) > 0.95
+    assert fitted(dropout=0.5).loss_curve_ == half.loss_curve_ and fitted(dropout=0.0).loss_curve_ == plain.loss_curve_
+    assert (half.predict_proba(X) == half.predict_proba(X)).all()
+    again = pickle.loads(pickle.dumps(half))
+    assert (again.predict_proba(X) == half.predict_proba(X)).all() and again.partial_fit(X, y).t_ > half.t_
+    warm = fitted(warm_start=True).set_params(dropout=0.2, max_iter=42).fit(X, y)
+    assert np.isfinite(warm.loss_)
+
+
+def test_clipping_bounds_a_step():
+    settings = {
+        "solver": "sgd",
+        "learning_rate_init": 1.0,
+        "momentum": 0.0,
+        "alpha": 0.0,
+        "batch_size": len(X),
+        "max_iter": 1,
+    }
+    free, short = (ours.MLPClassifier((8,), random_state=0, clip_norm=limit, **settings) for limit in (None, 1e-3))
+    first = ours.MLPClassifier((8,), random_state=0, **{**settings, "learning_rate_init": 1e-300}).fit(X, y)
+    moved = []
+    for mlp in (free, short):
+        mlp.fit(X, y)
+        parts = [*mlp.coefs_, *mlp.intercepts_], [*first.coefs_, *first.intercepts_]
+        moved.append(np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(*parts, strict=True))))
+    assert moved[0] > 0.1 and moved[1] == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("given", [{"dropout": 0.1}, {"clip_norm": 1.0}])
+def test_lbfgs_neither_drops_nor_clips(given):
+    with pytest.raises(ValueError, match="not for lbfgs"):
+        ours.MLPClassifier(solver="lbfgs", **given).fit(X, y)
+    with pytest.raises(ValueError, match=next(iter(given))):
+        ours.MLPClassifier(**dict.fromkeys(given, -1.0)).fit(X, y)

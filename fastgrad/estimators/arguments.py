@@ -17,7 +17,7 @@ STOCHASTIC = ("sgd", "adam")
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions({*ACTIVATIONS, *catalog.ACTIVATIONS})],
+    "activation": [StrOptions({*ACTIVATIONS, *catalog.ACTIVATIONS}), list, tuple],
     "solver": [StrOptions({*STOCHASTIC, "lbfgs"})],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -43,6 +43,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "validation_set": [tuple, list, None],
     "max_seconds": [Interval(Real, 0, None, closed="left"), None],
     "n_jobs": [Integral, None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
 }
 REGRESSOR_CONSTRAINTS = {**CONSTRAINTS, "loss": [StrOptions({*REGRESSION, *MORE_LOSSES}), Loss]}
 CLASSIFIER_CONSTRAINTS = {**CONSTRAINTS, "class_weight": [dict, StrOptions({"balanced"}), None]}
@@ -52,7 +54,8 @@ Arguments that are scikit-learn's, with its defaults:
 
 - hidden_layer_sizes: units of each hidden layer, a sequence of ints or one; () is a linear model.
 - activation: of the hidden layers: identity, logistic, tanh, relu, or any other of fastgrad
-  ({", ".join(name for name in catalog.ACTIVATIONS if name not in ("identity", "tanh", "relu"))}).
+  ({", ".join(name for name in catalog.ACTIVATIONS if name not in ("identity", "tanh", "relu"))}), or a list with
+  one for each layer.
 - solver: "adam", "sgd", or "lbfgs" (scipy's L-BFGS-B on the whole data, always in float64).
 - alpha: the loss has the term alpha / 2 * sum of W^2 / n, n the rows (or sample weights) of the batch; biases have none.
 - batch_size: rows of a step; "auto" is min(200, rows).
@@ -73,6 +76,8 @@ Arguments beyond it, by keyword:
   each epoch; with early_stopping it takes the place of the rows held out, and partial_fit may be combined with
   early_stopping: each call adds to `validation_scores_`, none restores parameters.
 - max_seconds: `fit` returns after the step in which time runs out (not for lbfgs).
+- dropout: while training, each value of a hidden layer is dropped with this probability (not for lbfgs).
+- clip_norm: a gradient longer than this is shortened to it (not for lbfgs).
 - n_jobs: threads; None and -1 use as many as help.  The result does not depend on it, bit for bit.
 """
 

@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, shuffle
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .. import train
+from .. import catalog, train
 from ..history import DivergenceError
 from ..losses import Loss, as_loss
 from . import progress
@@ -42,7 +42,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # the arguments, as they were given: what each may be stands in arguments.py
     loss: Any
     hidden_layer_sizes: Any
-    activation: str
+    activation: Any
     solver: str
     learning_rate: str
     learning_rate_init: float
@@ -64,6 +64,8 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     class_weight: Any
     max_seconds: float | None
     n_jobs: int | None
+    dropout: float
+    clip_norm: float | None
     # set by training
     _best_parameters: tuple[list[Array], list[Array]]
     coefs_: list[Array]
@@ -121,7 +123,9 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _begin(self, X: Any, y: Any, weight: Any, incremental: bool) -> tuple[Engine, train.Batches, Array]:
         """Check the data and, where the training does not go on from before, draw first parameters."""
-        hidden = self._hidden_sizes()
+        hidden, activations = self._hidden_sizes(), self._activations()
+        if not self._stochastic and (self.dropout or self.clip_norm is not None):
+            raise ValueError("dropout and clip_norm are for solvers that take steps on batches, not for lbfgs")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if self.early_stopping and incremental and self.validation_set is None:
             raise ValueError("partial_fit does not support early_stopping=True without a validation_set")
@@ -132,7 +136,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_outputs_ = Y.shape[1]
         self._random_state = check_random_state(self.random_state)
         if first:
-            self._initialize((X.shape[1], *hidden, self.n_outputs_), X.dtype)
+            self._initialize((X.shape[1], *hidden, self.n_outputs_), activations, X.dtype)
         if self._stochastic and (first or not progress.fits(self)):
             progress.begin(self)
         # a line search needs more digits than float32 has
@@ -155,25 +159,40 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [int(size) for size in sizes]
 
-    def _initialize(self, sizes: tuple[int, ...], dtype: Any) -> None:
-        """First parameters.  Bounds: Glorot & Bengio 2010, for the logistic function a third of their square."""
+    def _activations(self) -> list[str]:
+        """The catalog's name for each hidden layer."""
+        count = len(self._hidden_sizes())
+        names = [*self.activation] if isinstance(self.activation, list | tuple) else [self.activation] * count
+        if len(names) != count:
+            raise ValueError(f"activation has {len(names)} entries for {count} hidden layers")
+        known = [ACTIVATIONS.get(name, name) if isinstance(name, str) else name for name in names]
+        return [catalog.lookup(catalog.ACTIVATIONS, name, "activation").name for name in known]
+
+    def _initialize(self, sizes: tuple[int, ...], activations: list[str], dtype: Any) -> None:
+        """First parameters.  Bounds: Glorot & Bengio 2010, for the logistic function a third of their square; the last
+        layer's is that of the layer before."""
+        own = [*activations, activations[-1] if activations else self.activation]
         self.n_iter_, self.t_, self.n_layers_ = 0, 0, len(sizes)
         self.coefs_, self.intercepts_ = [], []
-        for inputs, outputs in itertools.pairwise(sizes):
-            bound = np.sqrt((2.0 if self.activation in ("logistic", "sigmoid") else 6.0) / (inputs + outputs))
+        for (inputs, outputs), name in zip(itertools.pairwise(sizes), own, strict=True):
+            bound = np.sqrt((2.0 if name in ("sigmoid", "logistic") else 6.0) / (inputs + outputs))
             draw = self._random_state.uniform
             self.coefs_.append(draw(-bound, bound, (inputs, outputs)).astype(dtype, copy=False))
             self.intercepts_.append(draw(-bound, bound, outputs).astype(dtype, copy=False))
+        if self.dropout:  # scikit-learn's draws are left as they are where there is none
+            self._mask_seed = int(self._random_state.randint(2**31))
 
-    def _shape(self, coefs: list[Array], last: str, loss: Loss, dtype: Any) -> Shape:
-        """The network of these weights, the last layer with its activation."""
-        hidden = ACTIVATIONS.get(self.activation, self.activation)
+    def _shape(self, coefs: list[Array], activations: list[str], loss: Loss, dtype: Any) -> Shape:
+        """The network of these weights."""
         sizes = (coefs[0].shape[0], *(W.shape[1] for W in coefs))
-        return Shape(sizes, (hidden,) * (len(coefs) - 1) + (last,), loss, np.dtype(dtype).name)
+        drops = (*[float(self.dropout)] * (len(coefs) - 1), 0.0) if self.dropout else ()
+        # a warm start may be the first to drop anything
+        seed = getattr(self, "_mask_seed", 0) if self.dropout else 0
+        return Shape(sizes, tuple(activations), loss, np.dtype(dtype).name, drops, seed)
 
     def _prepared(self, dtype: Any) -> Engine:
         """The engine with the estimator's parameters in it; the one of before where it has the right shape."""
-        shape = self._shape(self.coefs_, "identity", self._loss(dtype), dtype)
+        shape = self._shape(self.coefs_, [*self._activations(), "identity"], self._loss(dtype), dtype)
         engine: Engine | None = getattr(self, "_engine", None)
         if engine is None or engine.shape != shape:
             engine = self._engine = Engine(shape)
@@ -227,6 +246,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return Epochs(
             1 if incremental else self.max_iter, batch, rows, shuffled if self.shuffle else None, after, self._optimizer,
             self._threads, None if incremental else self.max_seconds, None if given is None else given[3],
+            train.read_clip(self.clip_norm, None),
         )  # fmt: skip
 
     def _fit_stochastic(self, engine: Engine, data: train.Batches, asked: Epochs, incremental: bool) -> None:
@@ -331,8 +351,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = self._read_rows(X)
         if len(self.coefs_) < 2:
             raise ValueError("transform needs a hidden layer, but hidden_layer_sizes is empty")
-        hidden = ACTIVATIONS.get(self.activation, self.activation)
-        engine = Engine(self._shape(self.coefs_[:-1], hidden, as_loss("mse"), self.coefs_[0].dtype))
+        engine = Engine(self._shape(self.coefs_[:-1], self._activations(), as_loss("mse"), self.coefs_[0].dtype))
         engine.load(self.coefs_[:-1], self.intercepts_[:-1])
         return engine.predict(X, self._threads)
 

@@ -34,6 +34,8 @@ class Shape:
     activations: tuple[str, ...]
     loss: Loss
     dtype: str
+    drops: tuple[float, ...] = ()  # rates of dropout behind the layers
+    seed: int = 0  # of its masks
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Epochs:
     threads: int | None
     max_seconds: float | None
     validation: train.Batches | None
+    clip: tuple[float, float]
 
 
 class Engine:
@@ -62,7 +65,7 @@ class Engine:
         self.shape = shape
         pairs = itertools.pairwise(shape.sizes)
         layers = tuple(Dense(i, o, f) for (i, o), f in zip(pairs, shape.activations, strict=True))
-        self.record = Record(layers, shape.loss, shape.dtype, 0)
+        self.record = Record(layers, shape.loss, shape.dtype, shape.seed, shape.drops)
         # one buffer for all uses: a fresh one would cost a page fault for each 4 kB, more than to fill it
         self._loaded = aligned(self.record.program.size, self.record.dtype)
         self.run: train.Run | None = None
@@ -109,6 +112,7 @@ class Engine:
         fit = loop.Fit(
             record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate, pace, False, asked.validation, (),
             (asked.after,), None, deadline, rows=asked.rows, order=asked.order, state=self.run,
+            clip=asked.clip,
         )  # fmt: skip
         try:
             loop.run(fit, progress=False)
