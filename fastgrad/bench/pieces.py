@@ -150,18 +150,31 @@ def gather(task: Task) -> Work:
 
 def elementary(task: Task) -> Work:
     """One function of the formulas' vocabulary over a block."""
-    z = positive(task)
-    build, out = kernels(task), np.empty_like(z)
+    build, (z, out) = kernels(task), apart(positive(task), 2)
     return lambda n: build.elementary(task.piece, z, out, n)
 
 
 def activation(task: Task) -> Work:
     """An activation, or its derivative (multiplied into a gradient, as in the backward pass), over a block."""
-    z = uniform(np.random.default_rng(task.seed), 1, task.sizes[0], task.dtype)[0] * 3
-    build, a = kernels(task), np.empty_like(z)
+    drawn = uniform(np.random.default_rng(task.seed), 1, task.sizes[0], task.dtype)[0] * 3
+    build, (z, a, g) = kernels(task), apart(drawn, 3)
     build.repeat_activation(task.piece, z, a, None, 1)
-    g = np.ones_like(z) if task.kind == "derivative" else None
-    return lambda n: build.repeat_activation(task.piece, z, a, g, n)
+    g[:] = 1
+    slope = g if task.kind == "derivative" else None
+    return lambda n: build.repeat_activation(task.piece, z, a, slope, n)
+
+
+def apart(first: Array, count: int) -> list[Array]:
+    """`count` blocks of the size of `first`, which the first of them holds, always at the same distance from each other.
+
+    Where malloc puts them a whole number of pages apart, loads wait for stores that only look like theirs: two runs of the
+    same code then differ by a third.
+    """
+    from ..network import aligned
+
+    held = aligned(first.size + 1024 // first.itemsize, first.dtype, count)[:, : first.size]
+    held[0] = first
+    return list(held)
 
 
 def positive(task: Task) -> Array:
