@@ -13,8 +13,8 @@ from . import catalog
 _PLACES = {
     "Network": "model",
     "load": "model",
-    "Dense": "network",
-    "Dropout": "network",
+    "Dense": "layers",
+    "Dropout": "layers",
     "History": "history",
     "DivergenceError": "history",
     "check_gradients": "check",

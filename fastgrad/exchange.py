@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from . import arrays, catalog, dispatch, losses
 from .files import replacing
-from .network import Dense, Dropout, Record, aligned, read_layers
+from .layers import Dense, Dropout, read_layers
+from .network import Record, aligned
 
 Array = npt.NDArray[Any]
 FORMAT = "fastgrad-1"

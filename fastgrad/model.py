@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from . import arrays, exchange, loop, train
 from .history import History
-from .network import Dense, Dropout, ParameterList, Record, Text, read_layers, summary, take_dropout
+from .layers import Dense, Dropout, read_layers, take_dropout
+from .network import ParameterList, Record, Text, summary
 
 Array = npt.NDArray[Any]
 

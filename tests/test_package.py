@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files",
-    "exchange", "checkpoint", "loop",
+    "layers", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace",
+    "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -53,14 +53,15 @@ LAYERS: dict[str, set[str]] = {
     "losses": {"catalog"},
     "schedules": {"catalog"},
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
-    "network": {"catalog", "arrays", "losses", "dispatch"},
+    "layers": {"catalog", "arrays"},
+    "network": {"catalog", "arrays", "losses", "dispatch", "layers"},
     "diagnosis": {"network"},
     "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "history"},
     "scoring": {"train", "network"},
     "holdout": {"arrays", "network", "train"},
     "pace": set(),
     "files": set(),
-    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "network"},
+    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network"},
     "checkpoint": {"dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",

@@ -13,7 +13,8 @@ from oracle import oracle_of, row_losses, targets_for
 
 import fastgrad as fg
 from fastgrad import catalog, formulas, losses, train
-from fastgrad.network import Dense, Record
+from fastgrad.layers import Dense
+from fastgrad.network import Record
 from fastgrad.private_rows import PRIVATE_LOSSES, PRIVATE_OPTIMIZERS
 
 LOSSES = {name: losses.make_face(row) for name, row in PRIVATE_LOSSES.items()}

@@ -23,8 +23,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import arrays, catalog, optimizers, train
+from ..layers import Dense
 from ..model import Network
-from ..network import Dense
 from .engine import dense
 from .outliers import blocks, fence, quantiles, standardised
 

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from .. import loop, train
 from ..history import DivergenceError
+from ..layers import Dense
 from ..losses import Loss
-from ..network import Dense, Record, aligned
+from ..network import Record, aligned
 from ..optimizers import Optimizer
 from ..pace import Pace
 from .rules import LearningRate
