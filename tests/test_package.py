@@ -40,7 +40,7 @@ BENCH = {
     "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
     "bench.results", "bench.compare", "bench.charts", "bench.report",
 }  # fmt: skip
-ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "base")}
+ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "callbacks", "base")}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -84,8 +84,9 @@ LAYERS: dict[str, set[str]] = {
     "__init__": TRAINING | CHECKING | {"model"},
     "estimators.rules": {"catalog", "losses", "optimizers", "private_rows", "schedules"},
     "estimators.engine": TRAINING | {"estimators.rules"},
-    "estimators.arguments": {"catalog", "losses", "optimizers", "estimators.rules"},
+    "estimators.arguments": {"catalog", "losses", "optimizers", "schedules", "estimators.rules"},
     "estimators.progress": set(),
+    "estimators.callbacks": {"estimators.engine"},
     "estimators.base": TRAINING | ESTIMATORS - {"estimators.base"},
     "estimators.classifier": TRAINING | ESTIMATORS,
     "estimators.regressor": TRAINING | ESTIMATORS,
