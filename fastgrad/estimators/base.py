@@ -254,14 +254,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             rows, out = self._split(Y)
             held = data.X[out], Y[out], None if data.weight is None else data.weight[out]
         count = data.rows if rows is None else len(rows)
-        order = np.arange(count, dtype=np.int32)
+        places = np.arange(count)
 
         def shuffled(epoch: int) -> Array:
-            nonlocal order
             # the draws of sklearn.utils.shuffle, which takes ten times as long over its arguments
-            self._random_state.shuffle(drawn := np.arange(count))
-            order = order[drawn]
-            return order if rows is None else rows[order]
+            self._random_state.shuffle(places)
+            return places.astype(np.int32) if rows is None else rows[places]
 
         def after(state: Any) -> bool:
             progress.add_epoch(self, count, state.logs["loss"], state.logs.get("val_loss"))

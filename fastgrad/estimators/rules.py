@@ -68,9 +68,9 @@ class LearningRate(schedules.Schedule):
     def __repr__(self) -> str:
         return f"LearningRate({self.learning_rate!r}, {self.kind!r})"
 
-    def shape(self, lr: float, epoch: schedules.Times, total: float) -> schedules.Times:
+    def __call__(self, lr: float, epoch: npt.ArrayLike, total: float, step: float = 0.0) -> schedules.Times:
         """The same for all steps of the epoch."""
-        return np.full(epoch.shape, self.learning_rate)
+        return np.full(np.shape(epoch), self.learning_rate)
 
     def epoch_over(self, samples: int) -> None:
         """An epoch is over; `samples` were seen in all."""
