@@ -210,11 +210,9 @@ def test_what_all_layers_ask_for_is_what_the_optimizer_does(name, data, dtype):
 def test_single_rows_take_either_path_to_the_same_bits(batch, dtype, rng):
     X, y = rng.normal(size=(40, 21)), rng.normal(size=40)
     for asked in ({"lr_factor": 0.5}, {"weight_decay": 0.1}, {"l1": 0.05}, {"max_norm": 0.3}):
-        nets = [fg.Network([fg.Dense(21, 1, **asked)], dtype=dtype, seed=3) for _ in range(2)]
-        fast, general = (
-            trained(net, (X, y), batch_size=batch, clip_value=c) for net, c in zip(nets, (None, 1e30), strict=True)
-        )
-        assert fast == general
+        layer = fg.Dense(21, 1, **asked)
+        fast, general = (fg.Network([layer], dtype=dtype, seed=3) for _ in range(2))
+        assert trained(fast, (X, y), batch_size=batch) == trained(general, (X, y), batch_size=batch, clip_value=1e30)
 
 
 # ---- frozen ----------------------------------------------------------------------------------------------------------
@@ -247,9 +245,8 @@ def test_frozen_layers_keep_their_bits_and_the_others_do_not_notice(which, data,
 
 def test_gradients_count_frozen_layers(data):
     net = fg.Network(mixed(), loss="cross_entropy", dtype="float64")
-    free = fg.Network(
-        [fg.Dense(d.inputs, d.outputs, d.activation) for d in net.layers], loss="cross_entropy", dtype="float64"
-    )
+    plain = [fg.Dense(layer.inputs, layer.outputs, layer.activation) for layer in net.layers]
+    free = fg.Network(plain, loss="cross_entropy", dtype="float64")
     free.parameters = net.parameters
     (loss, grads), (same, others) = net.gradient(*data), free.gradient(*data)
     assert loss == same
@@ -354,7 +351,7 @@ def test_options_go_by_keyword():
 def test_a_decay_that_the_optimizer_has_not_is_refused(method, data):
     net = fg.Network([fg.Dense(4, 5), fg.Dense(5, 3, weight_decay=0.1)], loss="cross_entropy")
     before = bits(net)
-    with pytest.raises(ValueError, match="weight_decay=0.1 of layer 1: .* has none"):
+    with pytest.raises(ValueError, match=r"weight_decay=0.1 of layer 1: .* has none"):
         getattr(net, method)(*data, optimizer=rules.OPTIMIZERS["plain_eps_adam"]())
     assert bits(net) == before and net._record.run is None
 
@@ -382,7 +379,8 @@ def test_files_of_networks_without_options_are_as_they_were(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "broken", ['[{"l1": -1}, {}]', '[{"frozen": 1}, {}]', '[{"cost": 1}, {}]', "[{}]", "[{}, 3]", '{"l1": 1}', '[{"inputs": 9}, {}]']
+    "broken",
+    ['[{"l1": -1}, {}]', '[{"frozen": 1}, {}]', '[{"cost": 1}, {}]', "[{}]", "[{}, 3]", '{"l1": 1}', '[{"inputs": 9}, {}]'],
 )  # fmt: skip
 def test_a_file_whose_options_are_none_is_refused(broken, tmp_path):
     fg.Network([fg.Dense(4, 5, l1=0.1), fg.Dense(5, 3)]).save(tmp_path / "m")
