@@ -135,6 +135,21 @@ def test_one_output_single_rows_and_slices(outputs, batch, rng):
         np.testing.assert_allclose(net.biases[k], b, rtol=1e-8, atol=1e-11)
 
 
+def test_zeros_and_factors_follow_the_schedule(data):
+    X, y = data
+    net = fg.Network(mixed(), loss="cross_entropy", dtype="float64", seed=1)
+    hand = Stepper(net.layers, fg.SGD(), oracle_of(net))
+    for k in range(12):
+        rows = slice(k % 4 * 10, k % 4 * 10 + 10)
+        hand.step(X[rows], y[rows], lr=0.5 / (1 + k / 4))
+    net.fit(X, y, epochs=3, batch_size=10, shuffle=False, optimizer="sgd", schedule=lambda epoch: 0.5 / (1 + epoch))
+    for k, (W, b) in enumerate(hand.params):
+        np.testing.assert_allclose(net.weights[k], W, rtol=1e-8, atol=1e-11)
+        np.testing.assert_allclose(net.biases[k], b, rtol=1e-8, atol=1e-11)
+        assert ((net.weights[k] == 0) == (W == 0)).all()
+    assert (net.weights[0] == 0).any()
+
+
 SIZES = [(5, 1), (1, 1, 2), (33, 47, 40, 3), (16, 32, 1), (9, 64, 65, 7)]
 
 
