@@ -24,7 +24,7 @@ class Dense:
     - `init`: how W is first drawn: he_uniform, he_normal, glorot_uniform, glorot_normal, lecun_uniform, lecun_normal,
       orthogonal or zeros; None: uniform, as it suits the activation.  b starts at zero.
     - `weight_decay`: in place of the optimizer's own, of W and b; `fit` raises ValueError where the optimizer has none.
-    - `l1`: behind each step `W = sign(W) max(abs(W) - lr lr_factor l1, 0)`, the proximal step of `l1 * sum(abs(W))`: real zeros.
+    - `l1`: behind each step `W = sign(W) max(abs(W) - lr lr_factor l1, 0)`, that of `l1 sum(abs(W))`: real zeros.
     - `max_norm`: behind each step the weights into an output, a column of W, are scaled back to this length where longer.
     - `lr_factor`: multiplies the learning rate.
     - `frozen`: W and b stay as they are.  `history["grad_norm"]` and `clip_norm` count what is trained; `gradient` gives all.
