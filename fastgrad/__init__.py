@@ -15,6 +15,8 @@ _PLACES = {
     "load": "model",
     "Dense": "layers",
     "Dropout": "layers",
+    "EMA": "averaging",
+    "SWA": "averaging",
     "History": "history",
     "DivergenceError": "history",
     "check_gradients": "check",

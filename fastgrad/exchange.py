@@ -29,11 +29,13 @@ LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
 
 
 def describe(record: Record) -> dict[str, Any]:
-    """What a network is, without its numbers."""
+    """What a network is, without its numbers.  "options" only where a layer has some: older versions read the others."""
+    options = [layer.options for layer in record.layers]
     return {
         "layers": [[layer.inputs, layer.outputs, layer.activation] for layer in record.layers],
         "dropout": list(record.drops), "loss": {"name": record.loss.name, **record.loss.hyper},
         "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
+        **({"options": options} if any(options) else {}),
     }  # fmt: skip
 
 
@@ -150,7 +152,10 @@ def make_record(contents: Contents) -> Record:
                 contents.refuse(f"layer {k} should have weights of shape ({i}, {o})")
         if len(layers) > LAYER_LIMIT:
             contents.refuse(f"it has {len(layers)} layers")
-        dense = read_layers([Dense(*layer) for layer in layers], None)
+        options = [dict(one) for one in told.get("options", [{}] * len(layers))]
+        if len(options) != len(layers):
+            contents.refuse(f"options of {len(options)} layers for {len(layers)}")
+        dense = read_layers([Dense(*layer, **more) for layer, more in zip(layers, options, strict=True)], None)
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
         drops = tuple(Dropout(rate).rate for rate in told["dropout"])
         if len(drops) not in (0, len(dense)) or any(drops[-1:]):

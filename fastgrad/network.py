@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, catalog, dispatch
-from .layers import Dense
+from . import arrays, dispatch, initialisers
+from .layers import Dense, Dropout
 from .losses import Loss, as_loss
 
 Array = npt.NDArray[Any]
@@ -82,18 +82,19 @@ class Record:
         return "class" if kind == "sign" and self.outputs > 1 else kind
 
     def draw(self) -> None:
-        """First parameters: weights uniform within the bound that suits the activation, biases zero.
-
-        He: sqrt(6 / I); Glorot: sqrt(6 / (I + O)); LeCun: sqrt(3 / I).  Sources: He et al. 2015, arXiv:1502.01852;
-        Glorot & Bengio 2010; LeCun et al. 1998.
-        """
+        """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero."""
         for k, layer in enumerate(self.layers):
             i, o = layer.inputs, layer.outputs
-            kind = catalog.ACTIVATIONS[layer.activation].init
-            bound = {"he": 6 / i, "glorot": 6 / (i + o), "lecun": 3 / i}[kind] ** 0.5
-            draws = np.empty((i, o))
-            self.kernels.fill_uniform(self.seed, k, bound, draws)
+            draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
             self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
+
+    @property
+    def stack(self) -> tuple[Dense | Dropout, ...]:
+        """The layers as the user gave them, with dropout in its places."""
+        found: list[Dense | Dropout] = []
+        for k, dense in enumerate(self.layers):
+            found += [dense, *(Dropout(rate) for rate in self.drops[k : k + 1] if rate)]
+        return tuple(found)
 
     def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
         """W (I, O) and b (O,) of layer k in a buffer, as new arrays."""
@@ -137,8 +138,10 @@ def summary(record: Record) -> Text:
     for k, layer in enumerate(record.layers):
         own = layer.inputs * layer.outputs + layer.outputs
         shape = f"({layer.inputs}, {layer.outputs})"
-        dropout = f", dropout {record.drops[k]:g}" if any(record.drops[k : k + 1]) else ""
-        rows.append((f"layers.{k}", shape, layer.activation + dropout, f"{own:,}", f"{own / record.size:.1%}"))
+        more = [f"{name} {value}" if value is not True else name for name, value in layer.options.items()]
+        more += [f"dropout {rate:g}" for rate in record.drops[k : k + 1] if rate]
+        what = ", ".join([layer.activation, *more])
+        rows.append((f"layers.{k}", shape, what, f"{own:,}", f"{own / record.size:.1%}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -151,6 +154,22 @@ def summary(record: Record) -> Text:
         f"\na row: {quantity(record.flops_forward, 'flop')} to predict, {quantity(record.flops_step, 'flop')} to train on"
         f"\nloss {record.loss!r}, seed {record.seed}"
     )
+
+
+def written(record: Record) -> str:
+    """The network as the call that makes it: by sizes where that says all."""
+    layers = record.layers
+    names, plain = [layer.activation for layer in layers], [layer.options == {} for layer in layers]
+    what = f"[{', '.join(map(repr, record.stack))}]"
+    if layers[0].init is not None:
+        plain = [layer.options == {"init": layers[0].init} for layer in layers]
+    if names[-1] == "identity" and not any(record.drops) and all(plain):
+        what = repr(list(record.sizes))
+        if len(names) > 1:
+            what += f", activation={names[0] if len(set(names[:-1])) == 1 else names[:-1]!r}"
+        if layers[0].init is not None:
+            what += f", init={layers[0].init!r}"
+    return f"Network({what}, loss={record.loss!r}, dtype={record.dtype.name!r}, seed={record.seed})"
 
 
 def quantity(value: float, unit: str) -> str:

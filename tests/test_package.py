@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "layers", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace",
-    "files", "exchange", "checkpoint", "loop",
+    "initialisers", "layers", "options", "averaging", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis",
+    "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -53,10 +53,13 @@ LAYERS: dict[str, set[str]] = {
     "losses": {"catalog"},
     "schedules": {"catalog"},
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
-    "layers": {"catalog", "arrays"},
-    "network": {"catalog", "arrays", "losses", "dispatch", "layers"},
+    "initialisers": {"catalog", "formulas"},
+    "layers": {"catalog", "arrays", "initialisers"},
+    "options": {"formulas", "layers", "optimizers"},
+    "averaging": {"arrays"},
+    "network": {"arrays", "losses", "dispatch", "initialisers", "layers"},
     "diagnosis": {"network"},
-    "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "history"},
+    "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
     "scoring": {"train", "network"},
     "holdout": {"arrays", "network", "train"},
     "pace": set(),
@@ -65,9 +68,11 @@ LAYERS: dict[str, set[str]] = {
     "checkpoint": {"dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",
+        "averaging",
         "schedules",
         "train",
         "history",
+        "options",
         "network",
         "optimizers",
         "scoring",

@@ -175,7 +175,7 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
             look_around(s)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
-    for l in range(s.L - 1, 0, -1):
+    for l in range(s.L - 1, s.lowest, -1):
         q = s.layer + l
         backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, 0, panels(q.I), r0, r1, T)
         if look:
@@ -200,7 +200,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         barrier(s.gate, threads)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
-    for l in range(s.L - 1, 0, -1):
+    for l in range(s.L - 1, s.lowest, -1):
         barrier(s.gate, threads)
         q = s.layer + l
         n = panels(q.I)
@@ -230,7 +230,7 @@ cdef void put_dx(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
 
 cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
     """Step k of the epoch.  Gives 0 where training must stop; then no parameter has changed in this step."""
-    cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, SLICE)
+    cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, s.H)
     cdef intp per_slice = ceil_div(rows, slices), j, m, l, start
     cdef double total = batch_weight(s, begin, rows), loss = 0, factor
     cdef real *T = s.scratch + thread * s.stretch
@@ -258,13 +258,18 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
             if thread == 0:
                 stopped(s, mean_loss(s, loss, total))
             return False
-        for l in range(s.L):
-            backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
+        for l in range(s.lowest, s.L):
+            if not s.layer[l].frozen:
+                backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
         barrier(s.gate, threads)
     if s.clip_norm != 0:
         factor = s.clip_norm / (norm_of_gradient(s) + 1e-6)     # as PyTorch's clip_grad_norm_
-        for l in range(s.L):
-            update_weights(s, l, <real>(1 if factor > 1 else factor), thread, threads)
+        for l in range(s.lowest, s.L):
+            if not s.layer[l].frozen:
+                update_weights(s, l, <real>(1 if factor > 1 else factor), thread, threads)
+        barrier(s.gate, threads)
+    if s.holds:
+        hold_norms(s, thread, threads)
         barrier(s.gate, threads)
     if thread == 0:
         close_step(s, loss, total, rows)
@@ -274,6 +279,9 @@ cdef void prepare_step(Plan *s, double lr) noexcept nogil:
     """The optimizer's scalars of this step, in double, then as the kernel's reals."""
     cdef double exact[MOST]
     cdef int i
+    if s.asked:
+        prepare_layers(s, lr)
+    s.mix = <real>(1 if s.taken == s.since else 1 - s.decay)
     s.optimizer.prepare(s.hyper, lr, s.taken + 1, s.carry, exact)
     for i in range(s.optimizer.constants):
         s.c[i] = <real>exact[i]
