@@ -154,12 +154,15 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = rows.shape[1]
 
     def _keep(self, tables: factors.Tables, loss: float) -> None:
-        root = self.rating_scale_**0.5
-        self.user_factors_, self.item_factors_ = tables.user_factors * root, tables.item_factors * root
-        self.user_biases_ = tables.user_biases * self.rating_scale_
-        self.item_biases_ = tables.item_biases * self.rating_scale_
-        self.loss_curve_.append(loss)
-        self.n_iter_ = len(self.loss_curve_)
+        root, curve = self.rating_scale_**0.5, [*self.loss_curve_, loss]
+        vars(self).update(  # at once: Ctrl-C may come between any two statements
+            user_factors_=tables.user_factors * root,
+            item_factors_=tables.item_factors * root,
+            user_biases_=tables.user_biases * self.rating_scale_,
+            item_biases_=tables.item_biases * self.rating_scale_,
+            loss_curve_=curve,
+            n_iter_=len(curve),
+        )
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
