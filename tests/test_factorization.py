@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.base import clone
 from fastgrad.estimators import factors, ranks
 from fastgrad.sklearn import MatrixFactorization
 
+GUIDE = Path(__file__).parents[1] / "docs" / "recommenders.md"
 RATINGS = Path(__file__).parents[1].parent / "shared" / "data" / "movielens-small" / "ratings.csv"
 
 
@@ -100,8 +102,9 @@ def test_biases_alone(data):
 
 @pytest.mark.parametrize("loss", ["squared", "bpr"])
 def test_one_seed_gives_the_same_bits_whatever_the_threads(data, loss, dtype):
-    rows = planted(np.random.default_rng(0), 400, 300, filled=0.1)[0]
+    rows = planted(np.random.default_rng(0), 400, 300, filled=0.2)[0]
     given = {"loss": loss, "dtype": dtype.name, "iterations": 4}
+    assert factors.block_count(rows.shape, (rows > 0).sum()) == 4  # of which three threads have unlike shares
     found = [MatrixFactorization(5, n_jobs=n, random_state=0, **given).fit(rows) for n in (None, -1, 1, 2, 3)]
     for other in found[1:]:
         for name in ("user_factors_", "item_factors_", "user_biases_", "item_biases_"):
@@ -270,6 +273,21 @@ def test_pickles_clones_and_searches(data, model):
     assert repr(other) == "MatrixFactorization(factors=4, random_state=0, regularization=1)"
     assert other.set_params(factors=2).fit(data[0], None).item_factors_.shape == (ITEMS, 2)
     assert other.n_features_in_ == ITEMS and other.__sklearn_tags__().input_tags.sparse
+
+
+def test_the_guide(capsys):
+    if not GUIDE.is_file():
+        pytest.skip(f"{GUIDE} is not here")
+    names: dict[str, object] = {}
+    for number, block in enumerate(
+        re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.S | re.M), 1
+    ):
+        exec(compile(block, f"{GUIDE.name}, block {number}", "exec"), names)
+    errors, *_, ours, popular = capsys.readouterr().out.splitlines()
+    assert number == 6 and names["ids"].shape == (3,)
+    ours_error, bias_error = map(float, re.findall(r"0\.\d+", errors))
+    assert ours_error < 0.9 * bias_error
+    assert float(ours.split()[-1]) > float(popular.split()[-1]) + 0.05
 
 
 # ---- real ratings: 100836 of 610 users

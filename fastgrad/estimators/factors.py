@@ -20,8 +20,8 @@ WIDEST = 16  # values of the widest vector
 FIRST = 0.1  # deviation of first factors
 # random numbers: pass n of BPR has streams 4 n .. 4 n + 3
 STREAM_USERS, STREAM_ITEMS = 2**62, 2**62 + 1
-# blocks of BPR: as many threads may work at once; each has enough items to draw from
-MOST_BLOCKS, LEAST_IN_BLOCK = 16, 64
+# blocks of BPR: as many threads may work at once; each has enough items to draw from, and a cell is worth its barrier
+MOST_BLOCKS, LEAST_IN_BLOCK, LEAST_IN_CELL = 16, 64, 1000
 
 
 class Tables(NamedTuple):
@@ -77,6 +77,18 @@ def least_squares(
         yield Tables(P[:, :k], P[:, k], Q[:, :k], Q[:, k], loss)
 
 
+def block_count(shape: tuple[int, int], entries: int) -> int:
+    """Into how many blocks users and items are divided: a power of two, for even shares; the data's word, not the threads'.
+
+    >>> block_count((610, 9724), 43000), block_count((10**6, 10**5), 10**8), block_count((90, 90), 500)
+    (4, 16, 1)
+    """
+    blocks = 1
+    while 2 * blocks <= min(MOST_BLOCKS, min(shape) // LEAST_IN_BLOCK, (entries / LEAST_IN_CELL) ** 0.5):
+        blocks *= 2
+    return blocks
+
+
 def ranking(
     users: Side, shape: tuple[int, int], ridge: Array, rate: float, seed: int, threads: int | None
 ) -> Iterator[Tables]:
@@ -89,7 +101,7 @@ def ranking(
     decay = np.zeros(P.shape[1], dtype)
     decay[: k + 1] = ridge
     owner = np.repeat(np.arange(shape[0], dtype=np.int32), counts)
-    blocks = max(1, min(MOST_BLOCKS, min(shape) // LEAST_IN_BLOCK))
+    blocks = block_count(shape, len(owner))
     used = min(dispatch.choose_threads(threads, 8.0 * len(owner) * P.shape[1] / blocks), blocks)
     kernels, number = dispatch.kernels(dtype), 0
     while True:

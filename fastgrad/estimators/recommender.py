@@ -155,7 +155,7 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, tables: factors.Tables, loss: float) -> None:
         root, curve = self.rating_scale_**0.5, [*self.loss_curve_, loss]
-        vars(self).update(  # at once: Ctrl-C may come between any two statements
+        self.__dict__.update(  # at once: Ctrl-C may come between any two statements
             user_factors_=tables.user_factors * root,
             item_factors_=tables.item_factors * root,
             user_biases_=tables.user_biases * self.rating_scale_,
