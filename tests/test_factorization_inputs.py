@@ -13,6 +13,7 @@ pytest.importorskip("sklearn")
 from ratings import ITEMS, USERS, planted
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
 
 from fastgrad.sklearn import MatrixFactorization
 
@@ -25,6 +26,38 @@ def data(rng):
 @pytest.fixture
 def model(data):
     return MatrixFactorization(4, regularization=1, random_state=0).fit(data[0])
+
+
+# ---- scikit-learn's checks, of what needs no data
+
+
+def test_scikit_learn_checks():
+    found = check_estimator(MatrixFactorization(), on_fail=None, on_skip=None)
+    passed = {result["check_name"] for result in found if result["status"] == "passed"}
+    assert passed >= {
+        "check_estimator_cloneable", "check_estimator_tags_renamed", "check_valid_tag_types", "check_estimator_repr",
+        "check_no_attributes_set_in_init", "check_do_not_raise_errors_in_init_or_set_params", "check_mixin_order",
+        "check_parameters_default_constructible", "check_get_params_invariance", "check_set_params",
+    }  # fmt: skip
+
+
+# ---- what it takes
+
+
+def test_row_numbers_with_wide_gaps(data):
+    rows = data[0].tocoo()
+    far = sparse.coo_array((rows.data, (rows.row * 1000, rows.col * 500)), shape=(USERS * 1000, ITEMS * 500))
+    near, wide = (MatrixFactorization(2, iterations=60, tol=0, random_state=0).fit(x) for x in (rows, far))
+    assert not wide.user_factors_[1:1000].any() and not wide.item_biases_[1:500].any()
+    u, i = rows.row, rows.col  # the first factors are others, but what they come to is the same
+    np.testing.assert_allclose(wide.predict(u * 1000, i * 500), near.predict(u, i), atol=0.02)
+
+
+def test_ratings_that_are_all_the_same_are_told(data):
+    with pytest.warns(UserWarning, match="all ratings are 1; for what users chose there is loss='bpr'") as told:
+        model = MatrixFactorization(2).fit(data[0] != 0)
+    assert told[0].filename == __file__
+    assert model.predict(0, 0) == 1 and model.score(data[0] != 0) == 0
 
 
 @pytest.mark.parametrize("form", ["coo", "csc", "lil", "dok", "bsr", "matrix", "unsorted", "integers"])

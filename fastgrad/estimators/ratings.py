@@ -88,6 +88,16 @@ def read_training(matrix: Any, weights: Any, chosen: bool) -> tuple[Any, Array |
     )
 
 
+def moments(values: Array, weight: Array | None) -> tuple[float, float]:
+    """Mean and deviation of ratings; 1 where they are all the same."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(np.average(values, weights=weight))
+        scale = float(np.sqrt(np.average(np.square(values - mean), weights=weight)))
+    if not np.isfinite(mean) or not np.isfinite(scale):
+        raise ValueError(f"user_items holds ratings up to {np.abs(values).max():.3g}, too large for their variance")
+    return mean, scale if scale > 1e-12 * abs(mean) else 1.0
+
+
 def side_of(rows: Any, values: Array, weights: Array | None, dtype: Any) -> Side:
     """The users' side: entries as they lie."""
     return Side(

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import factors, ranks
-from .ratings import read_count, read_ids, read_matrix, read_training, side_of
+from .ratings import moments, read_count, read_ids, read_matrix, read_training, side_of
 
 Array = npt.NDArray[Any]
 # what None stands for: regularization, bias_regularization, iterations
@@ -114,7 +114,8 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
 
         `sample_weight`: a sparse matrix that stores the same entries, each what that entry counts; an entry of weight 0 is
         as if it were not there.  Ctrl-C ends the training with a warning, and what the iteration before reached is kept.
-        Raises as the class says, and TypeError where the matrix is not sparse; the model is then as it was.
+        A warning also says where all ratings are the same.  Raises as the class says, and TypeError where the matrix is
+        not sparse; the model is then as it was.
         """
         fresh = copy.copy(self)
         fresh._fit(user_items, sample_weight)
@@ -127,6 +128,8 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
         values = rows.data.astype(np.float64)
         self.rating_range_ = None if ranking else (float(values.min()), float(values.max()))
         self.global_mean_, self.rating_scale_ = (0.0, 1.0) if ranking else moments(values, weight)
+        if self.rating_range_ is not None and rows.nnz > 1 and values.min() == values.max():
+            warnings.warn(f"all ratings are {values[0]:g}; for what users chose there is loss='bpr'", stacklevel=4)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         side = side_of(rows, (values - self.global_mean_) / self.rating_scale_, weight, np.dtype(self.dtype))
         whole = float(rows.nnz if weight is None else weight.sum())
@@ -140,9 +143,10 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
         try:
             for tables, _ in zip(training, range(self._default(self.iterations, 2)), strict=False):
                 if not np.isfinite(tables.loss):
+                    cure = f"lower learning_rate, {self.learning_rate}, or" if ranking else "raise regularization or"
                     raise ValueError(
-                        f"the loss is no longer finite in iteration {len(self.loss_curve_) + 1}: lower learning_rate "
-                        f"({self.learning_rate}) or look for very large weights"
+                        f"the loss is no longer finite in iteration {len(self.loss_curve_) + 1}: {cure} look for very "
+                        "large values of sample_weight"
                     )
                 self._keep(tables, tables.loss * per_entry)
                 if not ranking and self._converged():
@@ -340,13 +344,3 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
         tags.input_tags.sparse = True
         tags.no_validation = True  # what is not stored is unknown, not 0: dense arrays are refused
         return tags
-
-
-def moments(values: Array, weight: Array | None) -> tuple[float, float]:
-    """Mean and deviation of ratings; 1 where they are all the same."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = float(np.average(values, weights=weight))
-        scale = float(np.sqrt(np.average(np.square(values - mean), weights=weight)))
-    if not np.isfinite(mean) or not np.isfinite(scale):
-        raise ValueError(f"user_items holds ratings up to {np.abs(values).max():.3g}, too large for their variance")
-    return mean, scale if scale > 1e-12 * abs(mean) else 1.0

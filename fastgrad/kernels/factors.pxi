@@ -78,8 +78,12 @@ cdef void solve_rows(void *context, int thread, int threads) noexcept nogil:
     cdef intp r, at, n
     cdef float_mode before = flush_subnormals()
     for r in range(share_of(s, thread, threads), share_of(s, thread + 1, threads)):
-        memset(room.A, 0, s.D * s.width * sizeof(real))
         at = s.indptr[r]
+        if at == s.indptr[r + 1]:       # row numbers are often names, with wide gaps
+            memset(s.out + r * s.stride, 0, (s.k + 1) * sizeof(real))
+            s.loss[r] = 0
+            continue
+        memset(room.A, 0, s.D * s.width * sizeof(real))
         while at < s.indptr[r + 1] and s.status == FINE:
             n = least(SLICE, s.indptr[r + 1] - at)
             gather_ratings(s, room, at, n)
