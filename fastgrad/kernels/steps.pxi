@@ -210,17 +210,21 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         n = panels(s.layer.I)
         backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
 
-cdef void look_around(Plan *s) noexcept nogil:
-    """Between the slices, or layers, of a long step, and between steps where a call lasts longer than it was meant to: has
-    the user asked to stop?  The caller raises Python's error.  The other threads see the status behind the next barrier."""
+cdef bint asked_to_stop(double *next_look) noexcept nogil:
+    """Has the user asked to stop?  Python is asked at times, and the caller raises its error (see `pending`)."""
     cdef double now = seconds_now()
     cdef int stop = 0
-    if now >= s.next_look:
-        s.next_look = now + 0.02
+    if now >= next_look[0]:
+        next_look[0] = now + 0.02
         with gil:
             stop = PyErr_CheckSignals()
-        if stop:
-            s.status = INTERRUPTED
+    return stop != 0
+
+cdef void look_around(Plan *s) noexcept nogil:
+    """Between the slices, or layers, of a long step, and between steps where a call lasts longer than it was meant to.  The
+    other threads see the status behind the next barrier."""
+    if asked_to_stop(&s.next_look):
+        s.status = INTERRUPTED
 
 cdef void put_dx(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
     cdef intp I = s.layer.I, r, c
