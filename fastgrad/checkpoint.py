@@ -91,7 +91,7 @@ class Saver:
         record, slots = state.record, state.optimizer.slots
         tensors = exchange.tensors_of(record, record.published) | exchange.tensors_of(record, state.params, "training.")
         for name, slot in zip(slots, state.slots, strict=False):
-            tensors |= exchange.tensors_of(record, slot, f"slots.{name}.")
+            tensors |= exchange.tensors_of(record, slot, f"slots.{name}.", running=False)
         if mark.best_parameters is not None:
             tensors |= exchange.tensors_of(record, mark.best_parameters, "best.")
         schedule, best = {"schedule": remembered(mark.schedule)}, {"best": mark.best, "waited": mark.waited}
@@ -120,10 +120,10 @@ class Saved:
                 f"resume: {self.contents.path} holds a network but no training; written by save, not by fit?"
             )
         here, there = exchange.describe(record), dict(self.contents.network)
-        for what in ("layers", "dropout", "loss", "dtype", "seed"):
-            if here[what] != there.get(what):
+        for what in ("layers", "dropout", "blocks", "loss", "dtype", "seed"):
+            if here.get(what) != there.get(what):
                 raise ValueError(
-                    f"resume: the checkpoint's network has {what} {there.get(what)}, this one {here[what]}"
+                    f"resume: the checkpoint's network has {what} {there.get(what)}, this one {here.get(what)}"
                 )
         self.told = self.contents.json("training")
 
@@ -150,7 +150,7 @@ class Saved:
             published, best = contents.buffer(record), None
             contents.buffer(record, "training.", state.params)
             for name, slot in zip(state.optimizer.slots, state.slots, strict=False):
-                contents.buffer(record, f"slots.{name}.", slot)
+                contents.buffer(record, f"slots.{name}.", slot, running=False)
             if any(name.startswith("best.") for name in contents.tensors):
                 best = contents.buffer(record, "best.")
             taken, carry, at, sums = told["reached"]

@@ -72,7 +72,7 @@ class Fit:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return -(-self.count // self.batch)
+        return self.record.steps_of(self.count, self.batch)
 
 
 def prepare(
@@ -106,6 +106,7 @@ def prepare(
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
     count = data.rows if rows is None else len(rows)
     batch = min(count, count if batch_size is None else batch_size)
+    record.require_rows(batch, "X" if batch == count else "batch_size")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
     heavy = batch * record.flops_step > HEAVY_FLOPS

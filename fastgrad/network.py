@@ -7,6 +7,7 @@ leaves the last good ones.  Ordinary arrays are made when somebody looks.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, catalog, dispatch
-from .layers import Dense
 from .losses import Loss, as_loss
+from .norms import BatchNorm, Norm
+from .stack import Layer
 
 Array = npt.NDArray[Any]
+NORM_FLOPS = (
+    8  # of a norm forward, for each value: half of what a multiplication and an addition in a product are counted
+)
 
 
 def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
@@ -46,9 +51,10 @@ class Record:
     """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
 
     def __init__(
-        self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = ()
-    ) -> None:
-        self.layers, self.loss, self.drops = layers, as_loss(loss), drops
+        self, layers: tuple[Layer, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = (),
+        blocks: tuple[tuple[int, int], ...] = (),
+    ) -> None:  # fmt: skip
+        self.layers, self.loss, self.drops, self.blocks = layers, as_loss(loss), drops, blocks
         self.dtype = read_dtype(dtype)
         self.kernels = dispatch.kernels(self.dtype)
         self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
@@ -56,10 +62,18 @@ class Record:
         _check_loss(self.loss, self.outputs)
         hyper = tuple(self.loss.hyper.values())
         names = tuple(layer.activation for layer in layers)
-        self.program = self.kernels.Program(self.sizes, names, self.loss.name, hyper, drops)
-        self.size = sum(layer.inputs * layer.outputs + layer.outputs for layer in layers)
+        norms = tuple(layer.kernel if isinstance(layer, Norm) else None for layer in layers)
+        self.program = self.kernels.Program(
+            self.sizes, names, self.loss.name, hyper, drops, norms if any(norms) else (), blocks
+        )
+        # layers with parameters, and those with running statistics, which share the buffers of the parameters
+        self.trained = tuple(k for k, layer in enumerate(layers) if layer.shapes)
+        self.batch_norms = tuple(k for k, layer in enumerate(layers) if isinstance(layer, BatchNorm))
+        self.size = sum(self.count(k) for k in self.trained)
         # flops of a step per row: forward, dW, and dX of every layer but the first
-        products = [layer.inputs * layer.outputs for layer in layers]
+        products = [
+            layer.width * NORM_FLOPS if isinstance(layer, Norm) else layer.inputs * layer.outputs for layer in layers
+        ]
         self.flops_forward, self.flops_step = 2.0 * sum(products), 6.0 * sum(products) - 2.0 * products[0]
         self.busy = threading.Lock()  # held while a training runs
         self.publishing = threading.RLock()  # held while a reader publishes what partial_fit left
@@ -81,39 +95,76 @@ class Record:
         kind = self.loss.row.kind
         return "class" if kind == "sign" and self.outputs > 1 else kind
 
+    def steps_of(self, rows: int, batch: int) -> int:
+        """Batches of a pass over so many rows: a single row, of no use to a batch norm, joins the batch before."""
+        whole, left = divmod(rows, batch)
+        return whole + (left > bool(self.batch_norms) or whole == 0)
+
+    def require_rows(self, rows: int, name: str) -> None:
+        """ValueError where a batch norm would be trained on a batch of a single row, whose variance is zero."""
+        if self.batch_norms and rows < 2:
+            k = self.batch_norms[0]
+            raise ValueError(
+                f"{name}: a batch of {rows} row, expected at least 2: layers.{k}, {self.layers[k]}, takes mean and variance "
+                "of the batch that it is trained on"
+            )
+
     def draw(self) -> None:
         """First parameters: weights uniform within the bound that suits the activation, biases zero.
 
         He: sqrt(6 / I); Glorot: sqrt(6 / (I + O)); LeCun: sqrt(3 / I).  Sources: He et al. 2015, arXiv:1502.01852;
-        Glorot & Bengio 2010; LeCun et al. 1998.
+        Glorot & Bengio 2010; LeCun et al. 1998.  Of a norm: gamma and the running variance one, beta and the mean zero.
         """
-        for k, layer in enumerate(self.layers):
-            i, o = layer.inputs, layer.outputs
+        for k in self.batch_norms:
+            zero, one = np.zeros(self.layers[k].outputs, self.dtype), np.ones(self.layers[k].outputs, self.dtype)
+            self.program.running(self.published, k, zero, one, True)
+        for k in self.trained:
+            layer, (i, o) = self.layers[k], (self.layers[k].inputs, self.layers[k].outputs)
+            if isinstance(layer, Norm):
+                self.program.pack(self.published, k, np.ones(o, self.dtype), np.zeros(o, self.dtype))
+                continue
             kind = catalog.ACTIVATIONS[layer.activation].init
             bound = {"he": 6 / i, "glorot": 6 / (i + o), "lecun": 3 / i}[kind] ** 0.5
             draws = np.empty((i, o))
             self.kernels.fill_uniform(self.seed, k, bound, draws)
             self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
 
+    def count(self, k: int) -> int:
+        """Parameters of layer k."""
+        return sum(math.prod(shape) for shape in self.layers[k].shapes)
+
     def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
-        """W (I, O) and b (O,) of layer k in a buffer, as new arrays."""
-        layer = self.layers[k]
-        W, b = np.empty((layer.inputs, layer.outputs), self.dtype), np.empty(layer.outputs, self.dtype)
+        """W (I, O) and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
+        W, b = (np.empty(shape, self.dtype) for shape in self.layers[k].shapes)
         self.program.unpack(buffer, k, W, b)
         return W, b
 
+    def running(self, buffer: Array, k: int) -> tuple[Array, Array]:
+        """Running mean and variance (O,) of the batch norm that is layer k, as new arrays."""
+        mean, var = np.empty(self.layers[k].outputs, self.dtype), np.empty(self.layers[k].outputs, self.dtype)
+        self.program.running(buffer, k, mean, var, False)
+        return mean, var
+
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
-        return np.concatenate([part.ravel() for k in range(len(self.layers)) for part in self.layer_arrays(buffer, k)])
+        return np.concatenate([part.ravel() for k in self.trained for part in self.layer_arrays(buffer, k)])
 
-    def packed(self, flat: Array) -> Array:
-        """The other way: a new buffer."""
-        buffer, at = aligned(self.program.size, self.dtype), 0
-        for k, layer in enumerate(self.layers):
-            n = layer.inputs * layer.outputs
-            W, b = flat[at : at + n].reshape(layer.inputs, layer.outputs), flat[at + n : at + n + layer.outputs]
-            self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
-            at += n + layer.outputs
+    def copied(self, buffer: Array) -> Array:
+        """A new buffer that holds the same."""
+        fresh = aligned(self.program.size, self.dtype)
+        fresh[:] = buffer
+        return fresh
+
+    def packed(self, flat: Array, others: Array | None = None) -> Array:
+        """The other way: a new buffer; running statistics are those of `others`, or of what is published."""
+        buffer, at = self.copied(self.published if others is None else others), 0
+        for k in self.trained:
+            pair = []
+            for shape in self.layers[k].shapes:
+                n = math.prod(shape)
+                pair.append(np.ascontiguousarray(flat[at : at + n].reshape(shape)))
+                at += n
+            self.program.pack(buffer, k, *pair)
         return buffer
 
 
@@ -135,10 +186,16 @@ def summary(record: Record) -> Text:
     """Layers, parameters, memory and arithmetic of a network, as a table."""
     rows = [("layer", "W", "activation", "parameters", "share")]
     for k, layer in enumerate(record.layers):
-        own = layer.inputs * layer.outputs + layer.outputs
-        shape = f"({layer.inputs}, {layer.outputs})"
-        dropout = f", dropout {record.drops[k]:g}" if any(record.drops[k : k + 1]) else ""
-        rows.append((f"layers.{k}", shape, layer.activation + dropout, f"{own:,}", f"{own / record.size:.1%}"))
+        own = record.count(k)
+        if isinstance(layer, Norm):
+            shape = f"{layer.kind.replace('_', ' ')} ({layer.width},)"
+        else:
+            shape = f"({layer.inputs}, {layer.outputs})"
+        more = f", dropout {record.drops[k]:g}" if any(record.drops[k : k + 1]) else ""
+        for start, end in record.blocks:
+            if end == k:
+                more += f", + layers.{start - 1}" if start else ", + X"
+        rows.append((f"layers.{k}", shape, layer.activation + more, f"{own:,}", f"{own / record.size:.1%}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -174,7 +231,7 @@ class ParameterList(Sequence[Array]):
         self._network, self._part = network, part
 
     def __len__(self) -> int:
-        return len(self._network.activations)
+        return len(self._network._record.trained)
 
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):

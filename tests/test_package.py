@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "layers", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace",
-    "files", "exchange", "checkpoint", "loop",
+    "layers", "norms", "stack", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring",
+    "holdout", "pace", "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -54,14 +54,16 @@ LAYERS: dict[str, set[str]] = {
     "schedules": {"catalog"},
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
     "layers": {"catalog", "arrays"},
-    "network": {"catalog", "arrays", "losses", "dispatch", "layers"},
-    "diagnosis": {"network"},
+    "norms": {"catalog", "arrays"},
+    "stack": {"layers", "norms"},
+    "network": {"catalog", "arrays", "losses", "dispatch", "norms", "stack"},
+    "diagnosis": {"network", "norms"},
     "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "history"},
     "scoring": {"train", "network"},
     "holdout": {"arrays", "network", "train"},
     "pace": set(),
     "files": set(),
-    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network"},
+    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network", "norms", "stack"},
     "checkpoint": {"dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",

@@ -2,6 +2,7 @@
 # The stubs made by setup.py include this file; they differ in name alone.
 include "declare.pxi"
 include "products.pxi"
+include "norms.pxi"
 include "steps.pxi"
 include "online.pxi"
 include "scores.pxi"

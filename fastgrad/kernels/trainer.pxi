@@ -6,7 +6,7 @@ cdef class Trainer:
     `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
     term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
     `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.  `drops`: whether
-    there is dropout.
+    it is training that goes on, with dropout and the batch's own statistics, or evaluation.
     """
     cdef Program program
     cdef Plan s
@@ -23,16 +23,19 @@ cdef class Trainer:
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
-        start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE or clip_norm != 0,
-                   targets != "labels", dx, drops)
+        # a batch norm takes a batch whole, with a row that would have been left over
+        cdef bint whole = drops and program.batch_norms
+        cdef intp H = batch + 1 if whole else least(batch, SLICE)
+        start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0, targets != "labels", dx, drops)
         self.ready = True
+        self.s.whole, self.s.tracks = whole, whole and optimizer != "store"
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
         self.s.clip_norm, self.s.clip_value = clip_norm, <real>clip_value
         for k, value in enumerate(hyper):
             self.s.hyper[k] = value
         if targets == "slopes":
             self.s.loss = NULL
-        self.s.lengthy = 6.0 * least(batch, SLICE) * program.size > 2e9         # flops: tens of milliseconds
+        self.s.lengthy = 6.0 * H * program.size > 2e9         # flops: tens of milliseconds
 
     def __dealloc__(self):
         if self.ready:
@@ -76,7 +79,7 @@ cdef class Trainer:
         if not 0 < threads < self.threads:
             threads = self.threads
         # a thread with too few rows for a tile would leave registers empty
-        s.by_tile = threads > 1 and least(self.batch, SLICE) // threads < ROWS
+        s.by_tile = threads > 1 and (s.whole or least(self.batch, SLICE) // threads < ROWS)
         s.first, s.last, s.at = first, last, first
         s.seed, s.stream = seed, stream
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, seconds_now() + 0.06
