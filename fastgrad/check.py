@@ -42,6 +42,7 @@ def check_gradients(
     max_entries: int = 5000,
     directions: int = 8,
     seed: int = 0,
+    training: bool = False,
     progress: bool | None = None,
 ) -> GradientReport:
     """Compare a gradient with finite differences and say whether it is right, wrong, on a kink, or lost in noise.
@@ -74,6 +75,8 @@ def check_gradients(
         max_entries: up to this many entries, all are compared one by one.
         directions: how many random directions in all parameters at once; used above max_entries.
         seed: of the directions and the sample.
+        training: for a network, of the loss as it is in training: with dropout, always the same, and in each batch norm
+            with the statistics of the rows of x.
         progress: show a bar; None: if standard error is a terminal.
 
     Returns:
@@ -81,7 +84,8 @@ def check_gradients(
 
     Raises:
         TypeError: target is no network and not callable; gradient= is missing for a function, or given for a network;
-            y is missing for a network; x is not real; the function returns anything but one real number.
+            y is missing for a network, or training given for a function; x is not real; the function returns anything but
+            one real number.
         ValueError: x is empty or not finite; the gradient has another shape than x; rtol, max_entries or directions
             is out of range. What the network or function itself raises passes through.
 
@@ -99,10 +103,10 @@ def check_gradients(
     Source: Nocedal & Wright, Numerical Optimization (2006), ch. 8.1; SciPy's scipy.differentiate; one-sided slopes at
     kinks: github.com/BVLC/caffe/issues/1334; measured noise: Moré & Wild, SIAM J. Sci. Comput. 33 (2011).
     """
-    check_arguments(target, y, gradient, sample_weight, rtol, max_entries, directions)
+    check_arguments(target, y, gradient, sample_weight, rtol, max_entries, directions, training)
     rng = np.random.default_rng(seed)
     if is_network(target):
-        subject = from_network(target, x, y, sample_weight, rng)
+        subject = from_network(target, x, y, sample_weight, rng, training)
     else:
         assert gradient is not None
         subject = from_function(target, x, gradient, rng)
@@ -128,8 +132,9 @@ def check_gradients(
 
 
 def check_arguments(
-    target: Any, y: Any, gradient: Any, sample_weight: Any, rtol: float | None, max_entries: int, directions: int
-) -> None:
+    target: Any, y: Any, gradient: Any, sample_weight: Any, rtol: float | None, max_entries: int, directions: int,
+    training: bool,
+) -> None:  # fmt: skip
     """Refuse what cannot be checked, before anything is computed."""
     if is_network(target):
         if y is None:
@@ -148,6 +153,8 @@ def check_arguments(
             raise TypeError(f"gradient: found {type(gradient).__name__}, expected a function of x")
         if y is not None or sample_weight is not None:
             raise TypeError("y, sample_weight: found values beside a function, expected None: they belong to networks")
+        if training:
+            raise TypeError("training: found True beside a function, expected False: it belongs to networks")
     if rtol is not None and not 0 < rtol < 1:
         raise ValueError(f"rtol: found {rtol}, expected a number between 0 and 1")
     if max_entries < 1:

@@ -92,7 +92,7 @@ class Saver:
         record, slots = state.record, state.optimizer.slots
         tensors = exchange.tensors_of(record, record.published) | exchange.tensors_of(record, state.params, "training.")
         for name, slot in zip(slots, state.slots, strict=False):
-            tensors |= exchange.tensors_of(record, slot, f"slots.{name}.")
+            tensors |= exchange.tensors_of(record, slot, f"slots.{name}.", running=False)
         mean = mark.mean if state.mean is None else state.mean
         if mean is not None:
             tensors |= exchange.tensors_of(record, mean, "mean.")
@@ -124,7 +124,7 @@ class Saved:
                 f"resume: {self.contents.path} holds a network but no training; written by save, not by fit?"
             )
         here, there = exchange.describe(record), dict(self.contents.network)
-        for what in ("layers", "dropout", "loss", "dtype", "seed", "options"):
+        for what in ("layers", "dropout", "blocks", "loss", "dtype", "seed", "options"):
             if here.get(what) != there.get(what):
                 raise ValueError(
                     f"resume: the checkpoint's network has {what} {there.get(what)}, this one {here.get(what)}"
@@ -154,7 +154,7 @@ class Saved:
             published, best, mean = contents.buffer(record), None, None
             contents.buffer(record, "training.", state.params)
             for name, slot in zip(state.optimizer.slots, state.slots, strict=False):
-                contents.buffer(record, f"slots.{name}.", slot)
+                contents.buffer(record, f"slots.{name}.", slot, running=False)
             if any(name.startswith("best.") for name in contents.tensors):
                 best = contents.buffer(record, "best.")
             if state.mean is not None or any(name.startswith("mean.") for name in contents.tensors):

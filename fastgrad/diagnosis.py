@@ -8,30 +8,42 @@ import numpy as np
 import numpy.typing as npt
 
 from .network import Record
+from .norms import BatchNorm, Norm
 
 Array = npt.NDArray[Any]
 
 
 def last_bad_layer(record: Record, params: Array) -> int | None:
     """The last layer with parameters that are not finite: where a gradient, on its way back, became so first."""
-    for k in reversed(range(len(record.layers))):
+    for k in reversed(record.trained):
         if not all(np.isfinite(part).all() for part in record.layer_arrays(params, k)):
             return k
     return None
 
 
 def first_bad_layer(record: Record, params: Array, X: Array) -> int | None:
-    """The first layer whose output is not finite, walking a batch through NumPy."""
-    A = X.astype(np.float64)
+    """The first layer whose output is not finite, walking a batch of training through NumPy, without dropout."""
+    outputs = [X.astype(np.float64)]
     with np.errstate(all="ignore"):
         for k, layer in enumerate(record.layers):
-            W, b = record.layer_arrays(params, k)
-            Z = (A @ W.astype(np.float64) + b).astype(record.dtype)
+            Z = before_activation(record, params, k, outputs[-1]).astype(record.dtype)
             if not np.isfinite(Z).all():
                 return k
             out, slope = np.empty_like(Z), np.ones_like(Z)
             record.kernels.activation(layer.activation, Z, out, slope)
-            if not np.isfinite(out).all():
+            out = out.astype(np.float64) + sum(outputs[start] for start, end in record.blocks if end == k)
+            if not np.isfinite(out.astype(record.dtype)).all():
                 return k
-            A = out.astype(np.float64)
+            outputs.append(out)
     return None
+
+
+def before_activation(record: Record, params: Array, k: int, A: Array) -> Array:
+    """Z of layer k for its input A (N, I), in float64; a batch norm takes the statistics of these rows."""
+    layer, parts = record.layers[k], record.layer_arrays(params, k) if k in record.trained else (1.0, 0.0)
+    W, b = (np.asarray(part, np.float64) for part in parts)
+    if not isinstance(layer, Norm):
+        return np.asarray(A @ W + b)
+    axis = 0 if isinstance(layer, BatchNorm) else 1
+    centred = A - A.mean(axis, keepdims=True)
+    return np.asarray(centred / np.sqrt(centred.var(axis, keepdims=True) + layer.eps) * W + b)

@@ -1,14 +1,16 @@
 """Networks as files: safetensors, with all that is not a number in its metadata.  Never pickle, never code.
 
-A file holds each layer's `layers.k.weight` (I, O) and `layers.k.bias` (O,) and, as JSON in its header, the format, the
-version and instruction set that wrote it, the network's description and the user's `metadata`.  A checkpoint
-(checkpoint.py) is such a file with more tensors and one more entry.  Everything is looked at before a network is made: a
-file that is malformed, truncated or made up raises ValueError.
+A file holds each layer's `layers.k.weight` (I, O) and `layers.k.bias` (O,), both (O,) of a norm, and `layers.k.running_mean`
+and `layers.k.running_var` of a batch norm; as JSON in its header, the format, the version and instruction set that wrote
+it, the network's description and the user's `metadata`.  A checkpoint (checkpoint.py) is such a file with more tensors and
+one more entry.  Everything is looked at before a network is made: a file that is malformed, truncated or made up raises
+ValueError.
 Source of the format: https://github.com/huggingface/safetensors
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -20,23 +22,44 @@ import numpy.typing as npt
 
 from . import arrays, catalog, dispatch, losses
 from .files import replacing
-from .layers import Dense, Dropout, read_layers
+from .layers import Dense, Dropout
 from .network import Record, aligned
+from .norms import BatchNorm, LayerNorm
+from .stack import Layer, checked
 
 Array = npt.NDArray[Any]
 FORMAT = "fastgrad-1"
+NORMS = {norm.kind: norm for norm in (BatchNorm, LayerNorm)}
+RUNNING = ("running_mean", "running_var")
 LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
 
 
 def describe(record: Record) -> dict[str, Any]:
-    """What a network is, without its numbers.  "options" only where a layer has some: older versions read the others."""
+    """What a network is, without its numbers.  Blocks and options have an entry only where there are any, as files before
+    had none."""
     options = [layer.options for layer in record.layers]
     return {
-        "layers": [[layer.inputs, layer.outputs, layer.activation] for layer in record.layers],
+        "layers": [describe_layer(layer) for layer in record.layers],
         "dropout": list(record.drops), "loss": {"name": record.loss.name, **record.loss.hyper},
         "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
+        **({"blocks": [list(block) for block in record.blocks]} if record.blocks else {}),
         **({"options": options} if any(options) else {}),
     }  # fmt: skip
+
+
+def describe_layer(layer: Layer) -> Any:
+    """[inputs, outputs, activation] of a dense layer; name and arguments of a norm, whose width follows."""
+    if isinstance(layer, Dense):
+        return [layer.inputs, layer.outputs, layer.activation]
+    return {"kind": layer.kind, **{f.name: getattr(layer, f.name) for f in dataclasses.fields(layer) if f.init}}
+
+
+def read_layer(told: Any, options: dict[str, Any]) -> Layer:
+    """The other way; KeyError, TypeError or ValueError where it is no layer."""
+    if isinstance(told, dict):
+        return NORMS[told["kind"]](**{name: value for name, value in told.items() if name != "kind"}, **options)
+    inputs, outputs, activation = told
+    return Dense(int(inputs), int(outputs), str(activation), **options)
 
 
 def as_json(value: Any, name: str) -> str:
@@ -52,11 +75,13 @@ def as_json(value: Any, name: str) -> str:
     return text
 
 
-def tensors_of(record: Record, buffer: Array, prefix: str = "") -> dict[str, Array]:
-    """A buffer of panels as named arrays."""
+def tensors_of(record: Record, buffer: Array, prefix: str = "", running: bool = True) -> dict[str, Array]:
+    """A buffer of panels as named arrays; `running`: with the running statistics, which slots of an optimizer lack."""
     named = {}
-    for k in range(len(record.layers)):
+    for k in record.trained:
         named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = record.layer_arrays(buffer, k)
+    for k in record.batch_norms if running else ():
+        named |= dict(zip((f"{prefix}layers.{k}.{name}" for name in RUNNING), record.running(buffer, k), strict=True))
     return named
 
 
@@ -98,25 +123,32 @@ class Contents:
             self.refuse(f"its entry {name!r} is no table of names and values")
         return value
 
-    def buffer(self, record: Record, prefix: str = "", into: Array | None = None) -> Array:
-        """The named arrays of `prefix` as a buffer of panels; shapes, dtypes and finiteness are checked."""
+    def buffer(self, record: Record, prefix: str = "", into: Array | None = None, running: bool = True) -> Array:
+        """The named arrays of `prefix` as a buffer of panels, see `tensors_of`; shapes, dtypes and finiteness are checked."""
         buffer = aligned(record.program.size, record.dtype) if into is None else into
-        for k, layer in enumerate(record.layers):
-            pair = []
-            for part, shape in (("weight", (layer.inputs, layer.outputs)), ("bias", (layer.outputs,))):
-                name = f"{prefix}layers.{k}.{part}"
-                array = self.tensors.get(name)
-                if array is None:
-                    self.refuse(f"it holds no {name}")
-                if array.shape != shape or array.dtype != record.dtype:
-                    self.refuse(f"{name} is {array.dtype} {array.shape}, expected {record.dtype} {shape}")
-                try:
-                    arrays.require_finite(array, name)
-                except ValueError as error:
-                    self.refuse(str(error))
-                pair.append(np.ascontiguousarray(array))
-            record.program.pack(buffer, k, *pair)
+        for k in record.trained:
+            named = zip(("weight", "bias"), record.layers[k].shapes, strict=True)
+            record.program.pack(buffer, k, *(self.array(record, f"{prefix}layers.{k}.{part}", s) for part, s in named))
+        for k in record.batch_norms if running else ():
+            shape = (record.layers[k].outputs,)
+            mean, var = (self.array(record, f"{prefix}layers.{k}.{name}", shape) for name in RUNNING)
+            if (var < 0).any():
+                self.refuse(f"{prefix}layers.{k}.running_var has values below 0")
+            record.program.running(buffer, k, mean, var, True)
         return buffer
+
+    def array(self, record: Record, name: str, shape: tuple[int, ...]) -> Array:
+        """A tensor that is finite and of that shape and the network's dtype."""
+        array = self.tensors.get(name)
+        if array is None:
+            self.refuse(f"it holds no {name}")
+        if array.shape != shape or array.dtype != record.dtype:
+            self.refuse(f"{name} is {array.dtype} {array.shape}, expected {record.dtype} {shape}")
+        try:
+            arrays.require_finite(array, name)
+        except ValueError as error:
+            self.refuse(str(error))
+        return np.ascontiguousarray(array)
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
@@ -144,23 +176,28 @@ def make_record(contents: Contents) -> Record:
     """The network of a file, its parameters in place; ValueError where the parts do not fit each other."""
     told = contents.network
     try:
-        layers = [(int(i), int(o), str(f)) for i, o, f in told["layers"]]
-        loss = dict(told["loss"])
-        for (i, o, _), k in zip(layers[:LAYER_LIMIT], range(len(layers)), strict=False):
-            # before anything of that size is allocated
-            if getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != (i, o):
-                contents.refuse(f"layer {k} should have weights of shape ({i}, {o})")
-        if len(layers) > LAYER_LIMIT:
-            contents.refuse(f"it has {len(layers)} layers")
-        options = [dict(one) for one in told.get("options", [{}] * len(layers))]
-        if len(options) != len(layers):
-            contents.refuse(f"options of {len(options)} layers for {len(layers)}")
-        dense = read_layers([Dense(*layer, **more) for layer, more in zip(layers, options, strict=True)], None)
+        if len(told["layers"]) > LAYER_LIMIT:
+            contents.refuse(f"it has {len(told['layers'])} layers")
+        options = [dict(one) for one in told.get("options", [{}] * len(told["layers"]))]
+        if len(options) != len(told["layers"]):
+            contents.refuse(f"options of {len(options)} layers for {len(told['layers'])}")
+        layers, loss = [], dict(told["loss"])
+        for k, (one, more) in enumerate(zip(told["layers"], options, strict=True)):
+            try:
+                layers.append(layer := read_layer(one, more))
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                contents.refuse(f"layer {k}: {error}")
+            # before anything of that size is allocated; a norm is as wide as a dense layer is
+            shape = layer.shapes[0] if isinstance(layer, Dense) else None
+            if shape and getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != shape:
+                contents.refuse(f"layer {k} should have weights of shape {shape}")
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
         drops = tuple(Dropout(rate).rate for rate in told["dropout"])
-        if len(drops) not in (0, len(dense)) or any(drops[-1:]):
-            contents.refuse(f"{len(drops)} rates of dropout for {len(dense)} layers, none behind the last")
-        record = Record(dense, face(**loss), told["dtype"], told["seed"], drops)
+        if len(drops) not in (0, len(layers)) or any(drops[-1:]):
+            contents.refuse(f"{len(drops)} rates of dropout for {len(layers)} layers, none behind the last")
+        blocks = tuple((int(start), int(end)) for start, end in told.get("blocks", ()))
+        stack = checked(layers, drops, blocks)
+        record = Record(stack.layers, face(**loss), told["dtype"], told["seed"], drops, blocks)
         record.epochs_seen = arrays.check_integer(told["epochs_seen"], "epochs_seen", 0)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(contents.path):

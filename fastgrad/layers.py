@@ -76,12 +76,17 @@ class Dense:
         given = {"inputs": self.inputs, "outputs": self.outputs, "activation": self.activation, **self.options}
         return f"Dense({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of W and b."""
+        return (self.inputs, self.outputs), (self.outputs,)
+
 
 @dataclass(frozen=True)
 class Dropout:
     """While training, each value of the layer before is dropped with probability `rate`; the others grow by 1 / (1 - rate).
 
-    `rate`: from 0 up to, but not, 1, to one part in 65536.  It stands behind a hidden `Dense` layer.  Predictions, `loss` and
+    `rate`: from 0 up to, but not, 1, to one part in 65536.  It stands behind a hidden layer.  Predictions, `loss` and
     `gradient` drop nothing.  ValueError or TypeError where the rate is out of range or no number.
     Source: Srivastava et al., Dropout, JMLR 15 (2014).
 
@@ -96,23 +101,11 @@ class Dropout:
         object.__setattr__(self, "rate", arrays.check_number(self.rate, "rate", 0.0, 1.0 - 2**-16))
 
 
-def take_dropout(layers: Any) -> tuple[Any, tuple[float, ...]]:
-    """Layers without their dropout, and the rate behind each; ValueError where one does not stand between two layers."""
-    if not isinstance(layers, list | tuple) or not any(isinstance(layer, Dropout) for layer in layers):
-        return layers, ()
-    if not all(isinstance(layer, Dense | Dropout) for layer in layers):
-        raise TypeError("layers: fg.Dropout stands between fg.Dense layers, not between sizes")
-    kept: list[Any] = []
-    rates: list[float] = []
-    for k, layer in enumerate(layers):
-        if not isinstance(layer, Dropout):
-            kept.append(layer)
-            rates.append(0.0)
-            continue
-        if k in (0, len(layers) - 1) or isinstance(layers[k - 1], Dropout):
-            raise ValueError(f"layers[{k}]: {layer} must stand between two fg.Dense layers")
-        rates[-1] = layer.rate
-    return kept, tuple(rates)
+def check_chain(layers: Sequence[Any]) -> None:
+    """ValueError where a layer's outputs are not as many as the next one's inputs."""
+    for k, (a, b) in enumerate(itertools.pairwise(layers)):
+        if a.outputs != b.inputs:
+            raise ValueError(f"layer {k} has {a.outputs} outputs but layer {k + 1} has {b.inputs} inputs")
 
 
 def read_layers(layers: Any, activation: Any, init: Any = None) -> tuple[Dense, ...]:
@@ -124,9 +117,7 @@ def read_layers(layers: Any, activation: Any, init: Any = None) -> tuple[Dense, 
             raise ValueError("activation is given by each fg.Dense; leave the argument out")
         if init is not None:
             raise ValueError("init is given by each fg.Dense; leave the argument out")
-        for k, (a, b) in enumerate(itertools.pairwise(layers)):
-            if a.outputs != b.inputs:
-                raise ValueError(f"layer {k} has {a.outputs} outputs but layer {k + 1} has {b.inputs} inputs")
+        check_chain(tuple(layers))
         return tuple(layers)
     if any(isinstance(layer, Dense) for layer in layers):
         raise TypeError("layers must be all sizes or all fg.Dense, not a mixture")

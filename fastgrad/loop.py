@@ -75,7 +75,7 @@ class Fit:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return -(-self.count // self.batch)
+        return self.record.steps_of(self.count, self.batch)
 
 
 def prepare(
@@ -113,6 +113,7 @@ def prepare(
     count = data.rows if rows is None else len(rows)
     room = min(count, count if batch_size is None else batch_size)
     batch = min(count, room * accumulate)
+    record.require_rows(room, "X" if room == count else "batch_size")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
     heavy = batch * record.flops_step > HEAVY_FLOPS

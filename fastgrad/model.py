@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from . import arrays, averaging, exchange, loop, train
 from .history import History
-from .layers import Dense, Dropout, read_layers, take_dropout
 from .network import ParameterList, Record, Text, summary, written
+from .stack import read
 
 Array = npt.NDArray[Any]
 
@@ -21,7 +21,8 @@ Array = npt.NDArray[Any]
 class Network:
     """A dense network: layers A = f(X W + b) and a loss.
 
-    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.Dropout` between them.
+    Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.BatchNorm`, `fg.LayerNorm`,
+    `fg.Dropout` and `fg.Residual` between them.
     `activation`: of hidden layers, a name or one name for each (default relu).  `init`: how the first weights of all layers
     are drawn, a name that `fg.Dense` lists (default: as it suits each activation).  `loss`: a name or a loss such as
     `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
@@ -44,15 +45,15 @@ class Network:
         self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0,
         init: str | None = None,
     ) -> None:  # fmt: skip
-        layers, drops = take_dropout(layers)
-        self._record = Record(read_layers(layers, activation, init), loss, dtype, seed, drops)
+        stack = read(layers, activation, init)
+        self._record = Record(stack.layers, loss, dtype, seed, stack.drops, stack.blocks)
         self._record.history = History()
 
     # ---- what it is ----
     @property
-    def layers(self) -> tuple[Dense | Dropout, ...]:
-        """The layers, first to last."""
-        return self._record.stack
+    def layers(self) -> tuple[Any, ...]:
+        """The layers, first to last, as they were given."""
+        return self._record.given
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -103,7 +104,7 @@ class Network:
     @parameters.setter
     def parameters(self, value: Any) -> None:
         flat = arrays.as_parameter(value, (self.size,), self.dtype, "parameters")
-        train.assign(self._record, self._record.packed(flat))
+        train.assign(self._record, self._record.packed(flat, train.current(self._record)))
 
     @property
     def weights(self) -> ParameterList:
@@ -130,23 +131,40 @@ class Network:
         self.biases[:] = values
 
     def named_parameters(self) -> Iterator[tuple[str, Array]]:
-        """Pairs of PyTorch's dotted names and read-only arrays: W (I, O), b (O,).
+        """Pairs of PyTorch's dotted names and read-only arrays: W (I, O), b (O,); gamma and beta (O,) of a norm.
+
+        The number in a name counts the layers but for `fg.Dropout`, which has none of its own.
 
         >>> [name for name, _ in Network([2, 1]).named_parameters()]
         ['layers.0.weight', 'layers.0.bias']
         """
-        for k in range(len(self.activations)):
-            yield f"layers.{k}.weight", self.weights[k]
-            yield f"layers.{k}.bias", self.biases[k]
+        for place, k in enumerate(self._record.trained):
+            yield f"layers.{k}.weight", self.weights[place]
+            yield f"layers.{k}.bias", self.biases[place]
 
-    def _layer(self, k: int) -> tuple[Array, Array]:
-        return self._record.layer_arrays(train.current(self._record), k)
+    def named_buffers(self) -> Iterator[tuple[str, Array]]:
+        """Pairs of PyTorch's dotted names and read-only arrays (O,): what each `fg.BatchNorm` remembers of its batches.
+
+        >>> import fastgrad as fg
+        >>> for name, array in fg.Network([fg.Dense(3, 2), fg.BatchNorm(), fg.Dense(2, 1)]).named_buffers():
+        ...     print(name, array)
+        layers.1.running_mean [0. 0.]
+        layers.1.running_var [1. 1.]
+        """
+        buffer = train.current(self._record)
+        for k in self._record.batch_norms:
+            for name, array in zip(("mean", "var"), self._record.running(buffer, k), strict=True):
+                array.flags.writeable = False
+                yield f"layers.{k}.running_{name}", array
+
+    def _layer(self, place: int) -> tuple[Array, Array]:
+        return self._record.layer_arrays(train.current(self._record), self._record.trained[place])
 
     def _assign(self, layers: Mapping[int, Sequence[Array]]) -> None:
-        """(W, b) of some layers, all at once."""
-        buffer = train.current(self._record)
-        fresh = self._record.packed(self._record.flat(buffer))
-        for k, (W, b) in layers.items():
+        """(W, b) at some places of `weights` and `biases`, all at once."""
+        fresh = self._record.copied(train.current(self._record))
+        for place, (W, b) in layers.items():
+            k = self._record.trained[place]
             self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
         train.assign(self._record, fresh)
 
@@ -161,15 +179,20 @@ class Network:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        r = self._record
+        r, buffer = self._record, train.current(self._record)
         return {
-            "layers": r.layers, "drops": r.drops, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed,
-            "epochs_seen": r.epochs_seen,
-            "parameters": np.array(self.parameters), "history": self.history, "metadata": copy.deepcopy(r.metadata),
+            "layers": r.layers, "drops": r.drops, "blocks": r.blocks, "loss": r.loss, "dtype": r.dtype.name,
+            "seed": r.seed, "epochs_seen": r.epochs_seen,
+            "parameters": r.flat(buffer), "running": {k: r.running(buffer, k) for k in r.batch_norms},
+            "history": self.history, "metadata": copy.deepcopy(r.metadata),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"])
+        blocks = state.get("blocks", ())  # what was pickled before there were norms has no such entry
+        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"], blocks)
+        for k, pair in state.get("running", {}).items():
+            fit = [arrays.as_parameter(a, a.shape, self.dtype, f"running statistics of layers.{k}") for a in pair]
+            self._record.program.running(self._record.published, k, *map(np.ascontiguousarray, fit), True)
         self._record.epochs_seen = state["epochs_seen"]
         self._record.history, self._record.metadata = state["history"], state["metadata"]
         self.parameters = state["parameters"]
@@ -227,7 +250,8 @@ class Network:
         """Mean loss of X (N, I) against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
 
         y (N,) or (N, O): classes or one-hot rows for cross_entropy, numbers otherwise.  `training`: with dropout, always the
-        same.  `threads`: None uses as many as help.  ValueError or TypeError where the data do not fit the network.
+        same, and in each `fg.BatchNorm` the statistics of these rows, not the running ones.  `threads`: None uses as many as
+        help.  ValueError or TypeError where the data do not fit the network.
         """
         data = train.read_data(self._record, X, y, sample_weight)
         if training:
@@ -241,8 +265,8 @@ class Network:
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
         X (N, I), y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
-        `as_dict`, the gradient by the names of `named_parameters`.  `training`: with dropout, always the same, as in `loss`.
-        `threads`: None uses as many as help.
+        `as_dict`, the gradient by the names of `named_parameters`.  `training`: as in `loss`; the running statistics stay
+        as they are.  `threads`: None uses as many as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
 
         >>> import numpy as np
@@ -254,7 +278,7 @@ class Network:
         value, grads = train.gradient(self._record, data, threads, training=training)
         if not as_dict:
             return value, grads
-        names = (f"layers.{k}.{part}" for k in range(len(grads)) for part in ("weight", "bias"))
+        names = (f"layers.{k}.{part}" for k in self._record.trained for part in ("weight", "bias"))
         return value, dict(zip(names, (array for pair in grads for array in pair), strict=True))
 
     def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:

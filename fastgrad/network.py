@@ -7,6 +7,7 @@ leaves the last good ones.  Ordinary arrays are made when somebody looks.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, dispatch, initialisers
-from .layers import Dense, Dropout
+from .layers import Dense
 from .losses import Loss, as_loss
+from .norms import BatchNorm, Norm
+from .stack import Layer, Stack, nested
 
 Array = npt.NDArray[Any]
+# of a norm forward, for each value: half of what a multiplication and an addition in a product are counted
+NORM_FLOPS = 8
 
 
 def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
@@ -46,9 +51,10 @@ class Record:
     """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
 
     def __init__(
-        self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = ()
-    ) -> None:
-        self.layers, self.loss, self.drops = layers, as_loss(loss), drops
+        self, layers: tuple[Layer, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = (),
+        blocks: tuple[tuple[int, int], ...] = (),
+    ) -> None:  # fmt: skip
+        self.layers, self.loss, self.drops, self.blocks = layers, as_loss(loss), drops, blocks
         self.dtype = read_dtype(dtype)
         self.kernels = dispatch.kernels(self.dtype)
         self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
@@ -56,10 +62,18 @@ class Record:
         _check_loss(self.loss, self.outputs)
         hyper = tuple(self.loss.hyper.values())
         names = tuple(layer.activation for layer in layers)
-        self.program = self.kernels.Program(self.sizes, names, self.loss.name, hyper, drops)
-        self.size = sum(layer.inputs * layer.outputs + layer.outputs for layer in layers)
+        norms = tuple(layer.kernel if isinstance(layer, Norm) else None for layer in layers)
+        self.program = self.kernels.Program(
+            self.sizes, names, self.loss.name, hyper, drops, norms if any(norms) else (), blocks
+        )
+        # layers with parameters, and those with running statistics, which share the buffers of the parameters
+        self.trained = tuple(k for k, layer in enumerate(layers) if layer.shapes)
+        self.batch_norms = tuple(k for k, layer in enumerate(layers) if isinstance(layer, BatchNorm))
+        self.size = sum(self.count(k) for k in self.trained)
         # flops of a step per row: forward, dW, and dX of every layer but the first
-        products = [layer.inputs * layer.outputs for layer in layers]
+        products = [
+            layer.width * NORM_FLOPS if isinstance(layer, Norm) else layer.inputs * layer.outputs for layer in layers
+        ]
         self.flops_forward, self.flops_step = 2.0 * sum(products), 6.0 * sum(products) - 2.0 * products[0]
         self.busy = threading.Lock()  # held while a training runs
         self.publishing = threading.RLock()  # held while a reader publishes what partial_fit left
@@ -81,40 +95,80 @@ class Record:
         kind = self.loss.row.kind
         return "class" if kind == "sign" and self.outputs > 1 else kind
 
+    def steps_of(self, rows: int, batch: int) -> int:
+        """Batches of a pass over so many rows: a single row, of no use to a batch norm, joins the batch before."""
+        whole, left = divmod(rows, batch)
+        return whole + (left > bool(self.batch_norms) or whole == 0)
+
+    def require_rows(self, rows: int, name: str) -> None:
+        """ValueError where a batch norm would be trained on a batch of a single row, whose variance is zero."""
+        if self.batch_norms and rows < 2:
+            k = self.batch_norms[0]
+            raise ValueError(
+                f"{name}: a batch of {rows} row, expected at least 2: layers.{k}, {self.layers[k]}, takes mean and variance "
+                "of the batch that it is trained on"
+            )
+
     def draw(self) -> None:
-        """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero."""
-        for k, layer in enumerate(self.layers):
-            i, o = layer.inputs, layer.outputs
+        """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero; of a
+        norm gamma and the running variance one, beta and the running mean zero."""
+        for k in self.batch_norms:
+            zero, one = np.zeros(self.layers[k].outputs, self.dtype), np.ones(self.layers[k].outputs, self.dtype)
+            self.program.running(self.published, k, zero, one, True)
+        for k in self.trained:
+            layer, (i, o) = self.layers[k], (self.layers[k].inputs, self.layers[k].outputs)
+            if isinstance(layer, Norm):
+                self.program.pack(self.published, k, np.ones(o, self.dtype), np.zeros(o, self.dtype))
+                continue
             draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
             self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
 
+    def count(self, k: int) -> int:
+        """Parameters of layer k."""
+        return sum(math.prod(shape) for shape in self.layers[k].shapes)
+
     @property
-    def stack(self) -> tuple[Dense | Dropout, ...]:
-        """The layers as the user gave them, with dropout in its places."""
-        found: list[Dense | Dropout] = []
-        for k, dense in enumerate(self.layers):
-            found += [dense, *(Dropout(rate) for rate in self.drops[k : k + 1] if rate)]
-        return tuple(found)
+    def given(self) -> tuple[Any, ...]:
+        """The layers as the user gave them, with dropout and blocks in their places."""
+        return nested(Stack(self.layers, self.drops, self.blocks))
 
     def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
-        """W (I, O) and b (O,) of layer k in a buffer, as new arrays."""
-        layer = self.layers[k]
-        W, b = np.empty((layer.inputs, layer.outputs), self.dtype), np.empty(layer.outputs, self.dtype)
+        """W (I, O) and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
+        W, b = (np.empty(shape, self.dtype) for shape in self.layers[k].shapes)
         self.program.unpack(buffer, k, W, b)
         return W, b
 
+    def running(self, buffer: Array, k: int) -> tuple[Array, Array]:
+        """Running mean and variance (O,) of the batch norm that is layer k, as new arrays."""
+        mean, var = np.empty(self.layers[k].outputs, self.dtype), np.empty(self.layers[k].outputs, self.dtype)
+        self.program.running(buffer, k, mean, var, False)
+        return mean, var
+
+    def take_running(self, source: Array, target: Array) -> None:
+        """The running statistics of one buffer into another, as PyTorch's AveragedModel takes its model's buffers."""
+        for k in self.batch_norms:
+            self.program.running(target, k, *self.running(source, k), True)
+
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
-        return np.concatenate([part.ravel() for k in range(len(self.layers)) for part in self.layer_arrays(buffer, k)])
+        return np.concatenate([part.ravel() for k in self.trained for part in self.layer_arrays(buffer, k)])
 
-    def packed(self, flat: Array) -> Array:
-        """The other way: a new buffer."""
-        buffer, at = aligned(self.program.size, self.dtype), 0
-        for k, layer in enumerate(self.layers):
-            n = layer.inputs * layer.outputs
-            W, b = flat[at : at + n].reshape(layer.inputs, layer.outputs), flat[at + n : at + n + layer.outputs]
-            self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
-            at += n + layer.outputs
+    def copied(self, buffer: Array) -> Array:
+        """A new buffer that holds the same."""
+        fresh = aligned(self.program.size, self.dtype)
+        fresh[:] = buffer
+        return fresh
+
+    def packed(self, flat: Array, others: Array | None = None) -> Array:
+        """The other way: a new buffer; running statistics are those of `others`, or of what is published."""
+        buffer, at = self.copied(self.published if others is None else others), 0
+        for k in self.trained:
+            pair = []
+            for shape in self.layers[k].shapes:
+                n = math.prod(shape)
+                pair.append(np.ascontiguousarray(flat[at : at + n].reshape(shape)))
+                at += n
+            self.program.pack(buffer, k, *pair)
         return buffer
 
 
@@ -136,12 +190,17 @@ def summary(record: Record) -> Text:
     """Layers, parameters, memory and arithmetic of a network, as a table."""
     rows = [("layer", "W", "activation", "parameters", "share")]
     for k, layer in enumerate(record.layers):
-        own = layer.inputs * layer.outputs + layer.outputs
-        shape = f"({layer.inputs}, {layer.outputs})"
+        own = record.count(k)
+        if isinstance(layer, Norm):
+            shape = f"{layer.kind.replace('_', ' ')} ({layer.width},)"
+        else:
+            shape = f"({layer.inputs}, {layer.outputs})"
         more = [f"{name} {value}" if value is not True else name for name, value in layer.options.items()]
         more += [f"dropout {rate:g}" for rate in record.drops[k : k + 1] if rate]
-        what = ", ".join([layer.activation, *more])
-        rows.append((f"layers.{k}", shape, what, f"{own:,}", f"{own / record.size:.1%}"))
+        more += [f"+ layers.{start - 1}" if start else "+ X" for start, end in record.blocks if end == k]
+        rows.append(
+            (f"layers.{k}", shape, ", ".join([layer.activation, *more]), f"{own:,}", f"{own / record.size:.1%}")
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -159,16 +218,15 @@ def summary(record: Record) -> Text:
 def written(record: Record) -> str:
     """The network as the call that makes it: by sizes where that says all."""
     layers = record.layers
-    names, plain = [layer.activation for layer in layers], [layer.options == {} for layer in layers]
-    what = f"[{', '.join(map(repr, record.stack))}]"
-    if layers[0].init is not None:
-        plain = [layer.options == {"init": layers[0].init} for layer in layers]
-    if names[-1] == "identity" and not any(record.drops) and all(plain):
+    names, what = [layer.activation for layer in layers], repr(list(record.given))
+    init = layers[0].init if isinstance(layers[0], Dense) else None
+    plain = {} if init is None else {"init": init}
+    if names[-1] == "identity" and all(isinstance(layer, Dense) and layer.options == plain for layer in record.given):
         what = repr(list(record.sizes))
         if len(names) > 1:
             what += f", activation={names[0] if len(set(names[:-1])) == 1 else names[:-1]!r}"
-        if layers[0].init is not None:
-            what += f", init={layers[0].init!r}"
+        if init is not None:
+            what += f", init={init!r}"
     return f"Network({what}, loss={record.loss!r}, dtype={record.dtype.name!r}, seed={record.seed})"
 
 
@@ -193,7 +251,7 @@ class ParameterList(Sequence[Array]):
         self._network, self._part = network, part
 
     def __len__(self) -> int:
-        return len(self._network.activations)
+        return len(self._network._record.trained)
 
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):

@@ -7,24 +7,28 @@ from collections.abc import Sequence
 from . import formulas
 from .layers import Dense
 from .optimizers import Optimizer
+from .stack import Layer
 
 # of one layer: frozen, factor of lr, l1, max_norm (0: none), the optimizer's hyperparameters where they are its own
 Asked = tuple[bool, float, float, float, tuple[float, ...] | None]
 
 
-def for_kernels(layers: Sequence[Dense], optimizer: Optimizer) -> tuple[Asked, ...]:
+def for_kernels(layers: Sequence[Layer], optimizer: Optimizer) -> tuple[Asked, ...]:
     """One entry a layer; () where none asks for anything, so that such a network pays nothing.
 
     ValueError where the optimizer lacks what a layer asks for, or no layer is left to train.
     """
-    if all(layer.frozen for layer in layers):
-        raise ValueError(f"frozen: all {len(layers)} layers are, expected at least one that can be trained")
+    trained = [layer for layer in layers if layer.shapes]
+    if all(isinstance(layer, Dense) and layer.frozen for layer in trained):
+        raise ValueError(f"frozen: all {len(trained)} layers are, expected at least one that can be trained")
     asked = tuple(_asked(layer, k, optimizer) for k, layer in enumerate(layers))
     return () if set(asked) == {(False, 1.0, 0.0, 0.0, None)} else asked
 
 
-def _asked(layer: Dense, k: int, optimizer: Optimizer) -> Asked:
+def _asked(layer: Layer, k: int, optimizer: Optimizer) -> Asked:
     numbers = None
+    if not isinstance(layer, Dense):
+        return False, 1.0, 0.0, 0.0, None
     if layer.weight_decay is not None:
         names = list(formulas.expand_hyper(optimizer.row))
         if "weight_decay" not in names:

@@ -21,12 +21,14 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.06, 5.0  # the time between retries 
 class Pace:
     """Steps and threads of the next call; `took` tells it how long they were.
 
-    >>> pace = Pace(4, fixed=False)
-    >>> for _ in range(40):
+    >>> pace, spent = Pace(4, fixed=False), {1: 0.0, 4: 0.0}
+    >>> for _ in range(200):
     ...     threads, steps = pace.next()
-    ...     pace.took(threads, steps, steps * (0.001 if threads == 1 else 0.003))
-    >>> pace.next()[0]
-    1
+    ...     seconds = steps * (0.001 if threads == 1 else 0.003)
+    ...     spent[threads] += seconds
+    ...     pace.took(threads, steps, seconds)
+    >>> spent[1] > 5 * spent[4]
+    True
     """
 
     def __init__(self, most: int, fixed: bool) -> None:

@@ -98,6 +98,8 @@ def publish(record: Record, mean: Array | None = None) -> None:
     run = record.run
     fresh = aligned(record.program.size, record.dtype)
     fresh[:] = run.params if mean is None else mean
+    if mean is not None:
+        record.take_running(run.params, fresh)
     record.published = fresh
     run.origin = fresh if mean is None else None  # whoever goes on later starts from what readers see
     run.ahead = False
@@ -165,8 +167,11 @@ def gradient(
 ) -> tuple[float, list[tuple[Array, Array]]]:
     """(loss, [(dW, db), ...]) over all rows as one batch, through the very kernels that train.
 
-    With `l2`, of the loss and l2 / 2 * sum of W^2 / the sum of the weights.  With `training`, under dropout's mask of pass 0.
+    With `l2`, of the loss and l2 / 2 * sum of W^2 / the sum of the weights.  With `training`, under dropout's mask of pass 0
+    and with the statistics of these rows in each batch norm.
     """
+    if training:
+        record.require_rows(data.rows, data.names[0])
     count = step_threads(record, data.rows, threads)
     trainer = record.kernels.Trainer(
         record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training
@@ -195,7 +200,7 @@ def gradient(
         data.require_finite(record.dtype)
     if status == BAD_LOSS:
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
-    return batch_loss, [record.layer_arrays(store[0], k) for k in range(len(record.layers))]
+    return batch_loss, [record.layer_arrays(store[0], k) for k in record.trained]
 
 
 class Run:
@@ -284,6 +289,7 @@ def partial_fit(
     data = read_data(record, X, y, sample_weight)
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
     batch = min(batch, data.rows)
+    record.require_rows(batch, data.names[0] if batch == data.rows else "batch_size")
     count = step_threads(record, batch, threads)
     with training(record):
         run = record.run
@@ -296,7 +302,7 @@ def partial_fit(
         if run.before is None:
             run.before = aligned(record.program.size, record.dtype)
         run.before[:] = run.params
-        steps = -(-data.rows // batch)
+        steps = record.steps_of(data.rows, batch)
         rate = np.full(steps, run.optimizer.lr)
         record.run = run
         run.begin()
@@ -324,7 +330,9 @@ def diverged(
         record.published = run.before
     run.ahead, record.run = False, None  # its slots may hold NaN
     step = _step_of(data, batch, order, first, done - bad_gradient)
-    rows: Any = slice(step * batch, (step + 1) * batch)
+    count = data.rows if order is None else len(order)
+    step = min(step, record.steps_of(count, batch) - 1)  # a single row that was left over is none of its own
+    rows: Any = slice(step * batch, (step + 1) * batch + 1 if count == (step + 1) * batch + 1 else (step + 1) * batch)
     rows = rows if order is None else order[rows]
     with np.errstate(over="ignore"):
         X, y = (np.asarray(array[rows]).astype(record.dtype) for array in (data.X, data.y))

@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "initialisers", "layers", "options", "averaging", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis",
-    "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
+    "initialisers", "layers", "norms", "stack", "options", "averaging", "network", "losses", "optimizers", "schedules",
+    "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -55,16 +55,18 @@ LAYERS: dict[str, set[str]] = {
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
     "initialisers": {"catalog", "formulas"},
     "layers": {"catalog", "arrays", "initialisers"},
-    "options": {"formulas", "layers", "optimizers"},
+    "norms": {"catalog", "arrays"},
+    "stack": {"layers", "norms"},
+    "options": {"formulas", "layers", "optimizers", "stack"},
     "averaging": {"arrays"},
-    "network": {"arrays", "losses", "dispatch", "initialisers", "layers"},
-    "diagnosis": {"network"},
+    "network": {"arrays", "losses", "dispatch", "initialisers", "layers", "norms", "stack"},
+    "diagnosis": {"network", "norms"},
     "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
     "scoring": {"train", "network"},
     "holdout": {"arrays", "network", "train"},
     "pace": set(),
     "files": set(),
-    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network"},
+    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network", "norms", "stack"},
     "checkpoint": {"dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",

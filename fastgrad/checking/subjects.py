@@ -87,8 +87,11 @@ def network_blocks(net: Any, gradient: Callable[[], Any]) -> list[Block]:
     return blocks
 
 
-def from_network(net: Any, X: Any, y: Any, sample_weight: Any, rng: np.random.Generator) -> Subject:
-    """The loss of a network over (X, y) as a function of its parameters."""
+def from_network(
+    net: Any, X: Any, y: Any, sample_weight: Any, rng: np.random.Generator, training: bool = False
+) -> Subject:
+    """The loss of a network over (X, y), in evaluation or in training, as a function of its parameters."""
+    mode = {"training": True} if training else {}  # not every network knows the word
     own = copy.deepcopy(net)
     dtype = np.dtype(net.dtype)
     if dtype.itemsize < 8:  # the float64 copy has to see the numbers that the network sees
@@ -97,14 +100,14 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any, rng: np.random.Ge
 
     def loss(theta: Floats) -> float:
         double.parameters = theta
-        return value(double, X, y, sample_weight)
+        return value(double, X, y, sample_weight, mode)
 
     def gradient(theta: Floats) -> Floats:
         double.parameters = theta
-        return flat(double, X, y, sample_weight).astype(np.float64)
+        return flat(double, X, y, sample_weight, mode).astype(np.float64)
 
     blocks = network_blocks(net, lambda: own.gradient(X, y, sample_weight=sample_weight)[1])
-    first, again = flat(own, X, y, sample_weight), flat(own, X, y, sample_weight)
+    first, again = flat(own, X, y, sample_weight, mode), flat(own, X, y, sample_weight, mode)
     theta = np.array(double.parameters, dtype=np.float64)
     eps = float(np.finfo(np.float64).eps)
     surface = Surface(loss, theta, units(theta), eps, rng, gradient)
@@ -116,18 +119,18 @@ def from_network(net: Any, X: Any, y: Any, sample_weight: Any, rng: np.random.Ge
     return subject
 
 
-def value(net: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+def value(net: Any, X: Any, y: Any, sample_weight: Any, mode: dict[str, bool]) -> float:
     """The loss; nan where the network raises instead."""
     try:
-        return float(net.loss(X, y, sample_weight=sample_weight))
+        return float(net.loss(X, y, sample_weight=sample_weight, **mode))
     except FloatingPointError:
         return math.nan
 
 
-def flat(net: Any, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray[Any, Any]:
+def flat(net: Any, X: Any, y: Any, sample_weight: Any, mode: dict[str, bool]) -> np.ndarray[Any, Any]:
     """The gradient as one vector, in the order of `parameters`; nan where the network raises instead."""
     try:
-        grads = net.gradient(X, y, sample_weight=sample_weight)[1]
+        grads = net.gradient(X, y, sample_weight=sample_weight, **mode)[1]
     except FloatingPointError:
         return np.full(np.size(net.parameters), np.nan, dtype=net.dtype)
     vector = np.concatenate([np.ravel(part) for pair in grads for part in pair])
@@ -155,7 +158,7 @@ def row_gradients(double: Any, theta: Floats, X: Any, y: Any) -> Floats:
     total, terms = np.zeros(theta.size), np.zeros(theta.size)
     for n in picked:
         row = X[n : n + 1]
-        total += np.abs(flat(double, row, y[n : n + 1]))
+        total += np.abs(flat(double, row, y[n : n + 1], None, {}))  # a row alone has no statistics to train on
         if hasattr(double, "backward"):
             scores = np.asarray(double.forward(row))
             signs = np.where(np.arange(scores.size) % 2, -1.0, 1.0).reshape(scores.shape)

@@ -10,7 +10,7 @@ cdef extern from "blocks.h" nogil:
     ctypedef int int32 "int32_t"
     ctypedef unsigned long long uint64 "uint64_t"
     ctypedef unsigned int float_mode
-    enum: LANES, PANEL, ROWS, TILE, CHUNK, REAL_BITS, VECTOR_BYTES, OPENMP_VERSION
+    enum: LANES, PANEL, ROWS, TILE, TALL, CHUNK, REAL_BITS, VECTOR_BYTES, OPENMP_VERSION
     ctypedef void (*Apply)(readonly z, only a, intp n) noexcept nogil
     ctypedef void (*Grad)(readonly z, readonly a, only g, intp n) noexcept nogil
     ctypedef void (*LossBlock)(readonly p, readonly t, only dp, only l, intp n, const real *c) noexcept nogil
@@ -109,6 +109,24 @@ cdef extern from * nogil:
     int processor_level()
     void prefetch_far "PREFETCH_FAR" (const void *p)
 
+cdef extern from "norms.h" nogil:
+    void row_moments(const real *x, intp gap, intp n, intp m, real eps, real *mean, real *rstd, real *shift)
+    void normalised_rows(const real *x, intp m, intp live, const real *mean, const real *rstd, const real *shift,
+                         const real *gamma, const real *beta, real *xhat, real *z)
+    void row_slope_means(const real *dz, const real *xhat, intp gap, intp n, intp m, const real *gamma, const real *rstd,
+                         real *c, real *d)
+    void row_slopes(const real *dz, const real *xhat, intp m, intp live, const real *gamma, const real *rstd, const real *c,
+                    const real *d, real *dx)
+    void column_totals(const real *a, const real *b, const real *start, intp n, double *total)
+    void column_moments(const real *x, intp n, intp live, double eps, real *mean, real *rstd, real *shift, double *true_)
+    void normalised_columns(const real *x, intp m, const real *mean, const real *rstd, const real *shift, const real *gamma,
+                            const real *beta, real *xhat, real *z)
+    void column_slopes(const real *dz, const real *xhat, intp m, const real *gamma, const real *rstd, const double *total,
+                       intp n, real *dx)
+    real narrowed_totals(const real *start, const double *total, real *out)
+    void run_on(real *running, const double *now, double momentum)
+    void sum_of(const real *a, const real *b, intp n, real *out)
+
 cdef extern from "Python.h":
     int PyErr_CheckSignals()
 
@@ -117,10 +135,14 @@ cdef extern from "Python.h":
 cdef enum:
     MOST = 24
     SLICE = 512
+    MOST_BLOCKS = 4         # residual blocks that begin, or end, at one layer
     LAYER_STREAMS = 32      # a layer's masks are 2^32 streams behind the layer before
     DROP_STEPS = 65536      # a rate of dropout is known to one part in so many
 
+cdef enum: DENSE, LAYER_NORM, BATCH_NORM
+
 cdef struct Layer:
+    int kind
     intp I, O
     bint narrow             # one output column: W is one row in panels, Z and A are plain vectors over the rows
     Apply apply             # NULL: identity
@@ -136,17 +158,42 @@ cdef struct Layer:
     real *dZ
     int below               # dropout: of 65536; 0: none
     real *M                 # panels of (N, O): what A was multiplied by in this step; NULL: nothing is dropped
-    bint frozen             # the rest: what the layer asks for itself in training, see options.pxi
+    # what the layer asks for itself in training, see options.pxi
+    bint frozen
     double factor, l1
     real most               # length of W's columns; 0: any
     real shrink             # l1's part of this step
     const real *c           # the optimizer's constants of this step: the plan's, or `own`
     real own[MOST]
     double hyper[MOST]
+    # a norm (norms.pxi): W is gamma, b is beta
+    bint affine             # it has gamma and beta
+    bint by_batch           # a batch norm that takes the statistics of the batch, not the running ones
+    double eps, momentum
+    intp at_mean, at_var    # the running statistics: places in a parameters buffer, though no optimizer sees them
+    real *xhat              # panels of (N, O); only for gradients
+    real *rstd              # 1 / sqrt(variance + eps) of each row, in a batch norm of each column in panels
+    real *mean              # batch norm: xhat = (x - mean) rstd + shift
+    real *shift
+    double *moments         # the batch's means and unbiased variances, PANEL and PANEL in turn
+    double *totals          # the sums of dZ and of dZ xhat, likewise
+    # residual blocks
+    real *F                 # f(Z), which is A unless a block ends here
+    intp joins, hands
+    const real *join[MOST_BLOCKS]       # what is added to F: the inputs of the blocks that end here
+    const real *hand[MOST_BLOCKS]       # R of the ends of the blocks that begin behind this layer
+    real *R                 # panels of (N, O): dL/dA, kept for the inputs of the blocks that end here
+
+cdef struct Block:          # a residual block: layers start..end
+    intp start, end
 
 cdef struct Plan:           # everything that one call needs; the threads share it
     intp L, H, size, tiles  # layers; rows that fit the buffers; reals of a parameters buffer; tiles of all layers
     Layer *layer
+    Layer input             # X as the output of a layer, where dL/dX is asked for
+    bint whole              # a batch is never cut into slices, nor has it one row: a batch norm takes its statistics
+    bint tracks             # ... and moves the running ones
+    bint reads_user         # predictions may take X as it lies
     real *params
     real *slots             # slot k of a parameter lies k * size behind its place
     real *G                 # sums of the gradient over slices; NULL where a batch is one slice

@@ -60,7 +60,7 @@ cdef void add_products(const Half *s, const Room *room, intp n) noexcept nogil:
                 add_tile(tile, m, v, room.A + (a * PANEL + c) * s.width + b * PANEL, s.width)
             c += m
 
-cdef intp share_of(const Half *s, intp part, intp parts) noexcept nogil:
+cdef intp first_row_of(const Half *s, intp part, intp parts) noexcept nogil:
     """The first row of a thread's share.  A row costs its entries and the solution, D / 3 of them."""
     cdef double whole = s.indptr[s.rows] + s.rows * (s.D / 3.0 + 1)
     cdef intp low = 0, high = s.rows, middle
@@ -77,7 +77,7 @@ cdef void solve_rows(void *context, int thread, int threads) noexcept nogil:
     cdef Room *room = s.room + thread
     cdef intp r, at, n
     cdef float_mode before = flush_subnormals()
-    for r in range(share_of(s, thread, threads), share_of(s, thread + 1, threads)):
+    for r in range(first_row_of(s, thread, threads), first_row_of(s, thread + 1, threads)):
         at = s.indptr[r]
         if at == s.indptr[r + 1]:       # row numbers are often names, with wide gaps
             memset(s.out + r * s.stride, 0, (s.k + 1) * sizeof(real))

@@ -3,6 +3,7 @@
 include "declare.pxi"
 include "options.pxi"
 include "products.pxi"
+include "norms.pxi"
 include "steps.pxi"
 include "online.pxi"
 include "scores.pxi"

@@ -27,6 +27,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
     s.L, s.H, s.size, s.tiles, s.loss, s.smooth, s.most = p.L, H, p.size, p.tiles, p.loss, p.smooth, p.most
     memcpy(s.loss_c, p.loss_c, sizeof(s.loss_c))
     s.stretch = tidy((p.widest + 1) * PANEL * PANEL)
+    s.reads_user = p.layer.kind == DENSE and not p.layer.narrow
     for walk in range(2):
         at = 0
         s.gate = <Gate *>cut(base, &at, 64)
@@ -38,6 +39,8 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
             q.Z = cut(base, &at, n if q.needs_z else 0)
             q.dZ = cut(base, &at, n if training or l == p.L - 1 else 0)
             q.M = cut(base, &at, n if drops and q.below else 0)
+            cut_norm(q, base, &at, H, training, drops)
+            q.F = q.A
         s.T = cut(base, &at, n if targets else 0)
         s.scale = cut(base, &at, H)
         s.row_loss = cut(base, &at, H)
@@ -46,6 +49,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
         s.scratch = cut(base, &at, s.stretch * threads if training else 0)
         s.G = cut(base, &at, p.size if sums else 0)
         s.dX = cut(base, &at, panels(p.layer.I) * H * PANEL if dx else 0)
+        join_blocks(s, p, base, &at, training)
         if walk == 0:
             s.arena = grab(at * sizeof(real))
             if s.arena == NULL:
@@ -54,6 +58,41 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
                 raise MemoryError(f"no memory for the buffers of {H} rows")
             base = <real *>s.arena
     return 0
+
+cdef void cut_norm(Layer *q, real *base, intp *at, intp H, bint training, bint by_batch) noexcept:
+    """What a norm has besides the buffers of every layer."""
+    cdef intp width = panels(q.O) * PANEL, doubles = 2 * width * sizeof(double) // sizeof(real)
+    if q.kind == DENSE:
+        return
+    q.by_batch = by_batch and q.kind == BATCH_NORM
+    q.xhat = cut(base, at, width * H if training else 0)
+    q.totals = <double *>cut(base, at, doubles if training else 0)
+    if q.kind == LAYER_NORM:
+        q.rstd = cut(base, at, H if training else 0)
+        return
+    q.mean, q.rstd, q.shift = cut(base, at, width), cut(base, at, width), cut(base, at, width)
+    q.moments = <double *>cut(base, at, doubles if q.by_batch else 0)
+
+cdef void join_blocks(Plan *s, Program p, real *base, intp *at, bint training) noexcept:
+    """Residual blocks: the places that their ends read and write."""
+    cdef intp k, n
+    cdef Layer *q
+    cdef Layer *source
+    s.input.A, s.input.F, s.input.hands = s.X, s.X, 0
+    for k in range(s.L):
+        s.layer[k].joins, s.layer[k].hands = 0, 0
+    for k in range(p.blocks):
+        q = s.layer + p.block[k].end
+        source = s.layer + p.block[k].start - 1 if p.block[k].start else &s.input
+        n = panels(q.O) * PANEL * s.H
+        if q.joins == 0:
+            q.F = cut(base, at, n)
+            q.R = cut(base, at, n if training else 0)
+        q.join[q.joins] = source.A
+        q.joins += 1
+        if training:
+            source.hand[source.hands] = q.R
+            source.hands += 1
 
 cdef void end_plan(Plan *s) noexcept:
     release(s.arena)
@@ -71,6 +110,8 @@ cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint c
     for l in range(s.L):
         s.layer[l].W = s.params + s.layer[l].at_W
         s.layer[l].b = s.params + s.layer[l].at_b
+        if s.layer[l].kind == BATCH_NORM and not s.layer[l].by_batch:
+            settle(s.layer + l, s.params)
     source(x, &s.x)
     if s.x.columns != s.layer.I:
         raise ValueError(f"{s.x.columns} columns where {s.layer.I} are needed")

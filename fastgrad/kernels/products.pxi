@@ -13,6 +13,20 @@ cdef void apply_padded(Apply f, const real *z, real *a, intp n) noexcept nogil:
         memcpy(a + k, made, m * sizeof(real))
         k += m
 
+cdef inline real *place_of_z(const Layer *q, intp at, real *tile) noexcept nogil:
+    """Where a tile of Z is written: in its own place, or where no other activation is to follow in that of f(Z)."""
+    return q.F + at if q.apply == NULL else q.Z + at if q.needs_z else tile
+
+cdef inline void output_tile(const Layer *q, const real *z, intp at, intp m, intp live) noexcept nogil:
+    """A = f(z) of m rows of a panel of `live` columns, and what dropout and residual blocks make of it."""
+    if q.apply != NULL:
+        q.apply(z, q.F + at, m * PANEL)
+        mask_rows(q.F + at, m, live)
+    if q.M != NULL:
+        times_mask(q.F + at, q.M + at, m * PANEL)
+    if q.joins:
+        join(q, at, m)
+
 cdef void forward_narrow(const Layer *q, const real *X, intp H, intp r0, intp r1) noexcept nogil:
     cdef real *Z = q.Z if q.needs_z else q.A
     cdef intp r, n = panels(q.I)
@@ -39,7 +53,7 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         r = r0 + (t - p * n) * mr
         m = least(mr, r1 - r)
         at = (p * H + r) * PANEL
-        z = q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
+        z = place_of_z(q, at, tile)
         if user_stride:
             for j in range(ahead):
                 prefetch_far(X + r1 * user_stride + (t * ahead + j) * (64 // <intp>sizeof(real)))
@@ -48,11 +62,7 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         else:
             rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * PANEL, H * PANEL, q.I,
                              q.W + p * q.I * PANEL, z)
-        if q.apply != NULL:
-            q.apply(z, q.A + at, m * PANEL)
-            mask_rows(q.A + at, m, q.O - p * PANEL)
-        if q.M != NULL:
-            times_mask(q.A + at, q.M + at, m * PANEL)
+        output_tile(q, z, at, m, q.O - p * PANEL)
 
 cdef inline intp forward_tiles(const Layer *q, intp rows) noexcept nogil:
     return ceil_div(rows, even(rows)) * panels(q.O)
@@ -70,8 +80,10 @@ cdef void transpose_panel(const Layer *q, intp ip, real *T) noexcept nogil:
 
 cdef inline void times_slope(const Layer *q, intp at, real *g, intp m, intp live) noexcept nogil:
     """g *= what dropout and activation of layer q did to these m rows of a panel, of `live` columns."""
-    cdef real undropped[TILE]
-    cdef const real *A = q.A + at
+    cdef real undropped[TALL]
+    cdef const real *A = q.F + at
+    if q.hands or q.R != NULL:
+        hand_on(q, at, g, m)
     if q.M != NULL:
         times_mask(g, q.M + at, m * PANEL)
         # the slope asks for the activation as it was; where it was dropped g is zero whatever the slope
@@ -123,9 +135,15 @@ cdef inline intp place_of_tile(const Layer *q, intp t, intp *p, intp *i, intp *m
     width[0] = vectors(q.O, p[0]) * LANES
     return q.at_W + p[0] * q.I * PANEL + i[0] * width[0]
 
+cdef intp size_of_weights(const Layer *q) noexcept nogil:
+    """Reals of W in a parameters buffer."""
+    if q.kind != DENSE:
+        return panels(q.O) * PANEL if q.affine else 0
+    return panels(q.I) * PANEL if q.narrow else q.I * ceil_div(q.O, LANES) * LANES
+
 cdef intp count_tiles(const Layer *q) noexcept nogil:
     cdef intp whole = q.I // PANEL
-    if q.narrow:
+    if q.narrow or q.kind != DENSE:
         return panels(q.I)
     return (whole * ceil_div(PANEL, ROWS) + ceil_div(q.I - whole * PANEL, ROWS)) * panels(q.O)
 
@@ -148,6 +166,9 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     cdef const real *earlier = NULL
     cdef bint now = last and s.clip_norm == 0
     cdef intp t, p, i, m, at, width
+    if q.kind != DENSE:
+        backward_norm_weights(s, l, N, H, begun, last, thread, threads)
+        return
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         if begun:
@@ -190,6 +211,9 @@ cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noex
     """W, b updated by the gradient in G, times `by`.  IN G, whose tiles the same thread has written."""
     cdef Layer *q = s.layer + l
     cdef intp t, p, i, m, at, n, width
+    if q.kind != DENSE:
+        update_norm_weights(s, q, by, thread, threads)
+        return
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         scaled(s.G + at, m * width, by, s.G + at)

@@ -10,32 +10,44 @@ cdef inline void carry_over(real *inside, real *outside, intp n, bint inward) no
 cdef class Program:
     """Sizes, activations and loss of a network, with the places of its parameters in a buffer of `size` reals."""
     cdef Layer *layer
-    cdef readonly intp L, size, widest, tiles
+    cdef Block *block
+    cdef readonly intp L, size, widest, tiles, blocks, batch_norms
     cdef const Loss *loss
     cdef double loss_hyper[MOST]
     cdef real loss_c[MOST]
     cdef real smooth, most
 
-    def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper, tuple drops=()):
+    def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper, tuple drops=(), tuple norms=(),
+                  tuple blocks=()):
         cdef intp l, at = 0
         cdef Layer *q
         cdef const Activation *row
         cdef double exact[MOST]
         self.L = len(sizes) - 1
+        self.blocks = len(blocks)
         self.layer = <Layer *>calloc(self.L, sizeof(Layer))
-        if self.layer == NULL:
+        self.block = <Block *>calloc(self.blocks + 1, sizeof(Block))
+        if self.layer == NULL or self.block == NULL:
             raise MemoryError
+        for l, pair in enumerate(blocks):
+            self.block[l].start, self.block[l].end = pair
         for l in range(self.L):
             q = self.layer + l
             q.I, q.O = sizes[l], sizes[l + 1]
-            q.narrow = l == self.L - 1 and q.O == 1
+            if l < len(norms) and norms[l] is not None:
+                q.kind = LAYER_NORM if norms[l][0] == "layer" else BATCH_NORM
+                _, q.eps, q.momentum, q.affine = norms[l]
+                self.batch_norms += q.kind == BATCH_NORM
+            q.narrow = l == self.L - 1 and q.O == 1 and q.kind == DENSE
             row = find_activation(activations[l].encode())
             q.apply, q.grad, q.needs_z = row.apply, row.grad, row.needs_z
             q.below = round(drops[l] * DROP_STEPS) if l < len(drops) else 0
             q.at_W = at
-            at += panels(q.I) * PANEL if q.narrow else q.I * ((q.O - 1) // LANES + 1) * LANES
+            at += size_of_weights(q)
             q.at_b = at
-            at += panels(q.O) * PANEL
+            at += panels(q.O) * PANEL if q.affine or q.kind == DENSE else 0
+            q.at_mean, q.at_var = at, at + panels(q.O) * PANEL
+            at += 2 * panels(q.O) * PANEL if q.kind == BATCH_NORM else 0
             q.tiles, q.first_tile = count_tiles(q), self.tiles
             self.tiles += q.tiles
             self.widest = max(self.widest, panels(q.O))
@@ -53,9 +65,10 @@ cdef class Program:
 
     def __dealloc__(self):
         free(self.layer)
+        free(self.block)
 
     def pack(self, params, intp l, W, b):
-        """Rows W (I, O) and b (O,), C-contiguous reals, into their places."""
+        """Rows W (I, O) and b (O,), C-contiguous reals, into their places; of a norm gamma and beta (O,)."""
         self.move(params, l, W, b, True)
 
     def unpack(self, params, intp l, W, b):
@@ -65,13 +78,14 @@ cdef class Program:
     cdef move(self, params, intp l, W, b, bint inward):
         cdef Layer *q = self.layer + l
         cdef Buffer P = flat(params, sizeof(real), self.size, inward)
-        cdef Buffer w = flat(W, sizeof(real), q.I * q.O, not inward), c = flat(b, sizeof(real), q.O, not inward)
+        cdef intp count = q.I * q.O if q.kind == DENSE else q.O
+        cdef Buffer w = flat(W, sizeof(real), count, not inward), c = flat(b, sizeof(real), q.O, not inward)
         cdef real *p = <real *>P.view.buf
         cdef real *rows = <real *>w.view.buf
         cdef real *bias = <real *>c.view.buf
         cdef intp i, k, n, width
         with nogil:
-            if q.narrow:
+            if q.narrow or q.kind != DENSE:
                 carry_over(p + q.at_W, rows, q.I, inward)
             else:
                 for k in range(panels(q.O)):
@@ -79,6 +93,14 @@ cdef class Program:
                     for i in range(q.I):
                         carry_over(p + q.at_W + k * q.I * PANEL + i * width, rows + i * q.O + k * PANEL, n, inward)
             carry_over(p + q.at_b, bias, q.O, inward)
+
+    def running(self, params, intp l, mean, var, bint inward):
+        """Running mean and variance (O,) of a batch norm, C-contiguous reals, into their places or out of them."""
+        cdef Layer *q = self.layer + l
+        cdef Buffer P = flat(params, sizeof(real), self.size, inward)
+        cdef Buffer m = flat(mean, sizeof(real), q.O, not inward), v = flat(var, sizeof(real), q.O, not inward)
+        carry_over(<real *>P.view.buf + q.at_mean, <real *>m.view.buf, q.O, inward)
+        carry_over(<real *>P.view.buf + q.at_var, <real *>v.view.buf, q.O, inward)
 
     def scores(self, params, X, out, bint link, int threads, bint check):
         """out (N, O) = the scores of X (N, I), through the loss's link where asked for."""

@@ -39,6 +39,7 @@
 #endif
 #define PANEL (2 * LANES)
 #define TILE (ROWS * PANEL)
+#define TALL ((ROWS > LANES ? ROWS : LANES) * PANEL) /* most values that are worked on at a time */
 
 /* ---- vectors: loads need no alignment beyond the element's ---- */
 #ifdef FASTGRAD_ONE_LANE

@@ -131,6 +131,9 @@ cdef void output_slope(Plan *s, intp r0, intp r1) noexcept nogil:
     """An activation on the last layer: dZ times its slope."""
     cdef Layer *q = s.layer + (s.L - 1)
     cdef intp p, at
+    if q.R != NULL:
+        for p in range(panels(q.O)):
+            hand_on(q, (p * s.H + r0) * PANEL, q.dZ + (p * s.H + r0) * PANEL, r1 - r0)
     if q.grad == NULL or r0 == r1:
         return
     if q.narrow:
@@ -138,7 +141,7 @@ cdef void output_slope(Plan *s, intp r0, intp r1) noexcept nogil:
         return
     for p in range(panels(q.O)):
         at = (p * s.H + r0) * PANEL
-        q.grad(q.Z + at if q.needs_z else NULL, q.A + at, q.dZ + at, (r1 - r0) * PANEL)
+        q.grad(q.Z + at if q.needs_z else NULL, q.F + at, q.dZ + at, (r1 - r0) * PANEL)
         mask_rows(q.dZ + at, r1 - r0, q.O - p * PANEL)
 
 cdef void grad_padded(const Layer *q, intp r0, intp r1) noexcept nogil:
@@ -167,7 +170,9 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
         return
     for l in range(s.L):
         q = s.layer + l
-        if q.narrow:
+        if q.kind != DENSE:
+            forward_norm(q, below(s, l), s.H, 0, panels(q.O), r0, r1)
+        elif q.narrow:
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
             forward(q, below(s, l), s.H, 0, forward_tiles(q, r1 - r0), r0, r1, 0)
@@ -177,22 +182,25 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
     output_slope(s, r0, r1)
     for l in range(s.L - 1, s.lowest, -1):
         q = s.layer + l
-        backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, 0, panels(q.I), r0, r1, T)
+        backward_layer(q, q - 1, s.layer[l - 1].dZ, s.H, 0, panels(q.I), r0, r1, T)
         if look:
             look_around(s)
     if s.dX != NULL:
-        backward_input(s.layer, NULL, s.dX, s.H, 0, panels(s.layer.I), r0, r1, T)
+        backward_layer(s.layer, &s.input, s.dX, s.H, 0, panels(s.layer.I), r0, r1, T)
 
 cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real *T, int thread, int threads) noexcept nogil:
     """By tiles: every phase is shared out, and ends in a barrier."""
-    cdef intp r0 = m * thread // threads, r1 = m * (thread + 1) // threads, l, n
+    cdef intp r0 = m * thread // threads, r1 = m * (thread + 1) // threads, l, n, p0, p1, q0, q1
     cdef Layer *q
     gather(s, start, r0, r1, total)
     draw_masks(s, start, r0, r1)
     barrier(s.gate, threads)
     for l in range(s.L):
         q = s.layer + l
-        if q.narrow:
+        if q.kind != DENSE:
+            share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
+            forward_norm(q, below(s, l), s.H, p0, p1, q0, q1)
+        elif q.narrow:
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
             n = forward_tiles(q, m)
@@ -203,12 +211,12 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     for l in range(s.L - 1, s.lowest, -1):
         barrier(s.gate, threads)
         q = s.layer + l
-        n = panels(q.I)
-        backward_input(q, q - 1, s.layer[l - 1].dZ, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
+        share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
+        backward_layer(q, q - 1, s.layer[l - 1].dZ, s.H, p0, p1, q0, q1, T)
     if s.dX != NULL:
         barrier(s.gate, threads)
-        n = panels(s.layer.I)
-        backward_input(s.layer, NULL, s.dX, s.H, n * thread // threads, n * (thread + 1) // threads, 0, m, T)
+        share_of(s.layer, m, thread, threads, &p0, &p1, &q0, &q1)
+        backward_layer(s.layer, &s.input, s.dX, s.H, p0, p1, q0, q1, T)
 
 cdef bint asked_to_stop(double *next_look) noexcept nogil:
     """Has the user asked to stop?  Python is asked at times, and the caller raises its error (see `pending`)."""
@@ -232,9 +240,14 @@ cdef void put_dx(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
         for c in range(I):
             s.dx_out[(start + r) * I + c] = s.dX[((c // PANEL) * s.H + r) * PANEL + c % PANEL]
 
+cdef inline intp rows_of_batch(const Plan *s, intp begin) noexcept nogil:
+    """Of a batch that begins at row `begin` of the epoch; a single row that is left over joins a whole one."""
+    cdef intp left = s.rows - begin
+    return left if s.whole and left == s.batch + 1 else least(s.batch, left)
+
 cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
     """Step k of the epoch.  Gives 0 where training must stop; then no parameter has changed in this step."""
-    cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, s.H)
+    cdef intp begin = k * s.batch, rows = rows_of_batch(s, begin), slices = ceil_div(rows, s.H)
     cdef intp per_slice = ceil_div(rows, slices), j, m, l, start
     cdef double total = batch_weight(s, begin, rows), loss = 0, factor
     cdef real *T = s.scratch + thread * s.stretch

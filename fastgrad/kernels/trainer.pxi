@@ -6,8 +6,9 @@ cdef class Trainer:
     `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
     term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
     `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.  `drops`: whether
-    there is dropout.  `options`: what layers ask for themselves, see options.pxi.  `room`: rows that the buffers hold, of a
-    batch that goes through them in slices; 0: as many as a slice may have.
+    it is training that goes on, with dropout and the batch's own statistics, or evaluation.  `options`: what layers ask for
+    themselves, see options.pxi.  `room`: rows that the buffers hold, of a batch that goes through them in slices; 0: as many
+    as a slice may have.
     """
     cdef Program program
     cdef Plan s
@@ -20,13 +21,16 @@ cdef class Trainer:
                   bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0,
                   bint drops=True, tuple options=(), intp room=0):
         cdef intp k, H = least(least(batch, SLICE), room if room > 0 else SLICE)
+        cdef bint whole = drops and program.batch_norms
+        if whole:       # a batch norm takes its batch whole, with a row that would have been left over
+            H = (room if room > 0 else batch) + 1
         self.program, self.batch, self.room, self.threads, self.targets = program, batch, H, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
-        start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0,
-                   targets != "labels", dx, drops)
+        start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0, targets != "labels", dx, drops)
         self.ready = True
+        self.s.whole, self.s.tracks = whole, whole and optimizer != "store"
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
         self.s.clip_norm, self.s.clip_value = clip_norm, <real>clip_value
         for k, value in enumerate(hyper):
@@ -82,7 +86,7 @@ cdef class Trainer:
         if not 0 < threads < self.threads:
             threads = self.threads
         # a thread with too few rows for a tile would leave registers empty
-        s.by_tile = threads > 1 and s.H // threads < ROWS
+        s.by_tile = threads > 1 and (s.whole or s.H // threads < ROWS)
         s.first, s.last, s.at = first, last, first
         s.seed, s.stream = seed, stream
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, seconds_now() + 0.06
