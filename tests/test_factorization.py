@@ -285,7 +285,7 @@ def test_the_guide(capsys):
     ):
         exec(compile(block, f"{GUIDE.name}, block {number}", "exec"), names)
     errors, *_, ours, popular = capsys.readouterr().out.splitlines()
-    assert number == 6 and names["ids"].shape == (3,)
+    assert number == 7 and names["ids"].shape == (3,)
     ours_error, bias_error = map(float, re.findall(r"0\.\d+", errors))
     assert ours_error < 0.9 * bias_error
     assert float(ours.split()[-1]) > float(popular.split()[-1]) + 0.05
