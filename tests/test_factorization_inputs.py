@@ -96,6 +96,7 @@ def broken(rows, value):
         (lambda m: broken(m, 1e300), ValueError, "too large"),
         (lambda m: sparse.csr_array(m.shape), ValueError, "no rating"),
         (lambda m: sparse.csr_array((0, 5)), ValueError, "no rating"),
+        (lambda m: sparse.coo_array(([1.0], ([0], [0])), shape=(1, 2**31)), ValueError, "room for 2.31 - 1 users"),
         (lambda m: sparse.coo_array(([1.0, 2], ([0, 0], [3, 3])), shape=(2, 5)), ValueError, "1 entries twice"),
         (lambda m: sparse.csr_array(([1.0, 2], [3, 3], [0, 2, 2]), shape=(2, 5)), ValueError, "1 entries twice"),
     ],
@@ -168,5 +169,7 @@ def test_questions_that_have_no_answer(data, model):
     chosen = MatrixFactorization(2, loss="bpr", iterations=1).fit(rows)
     with pytest.raises(ValueError, match="recalculate_user needs loss='squared'"):
         chosen.recommend(0, rows[[0]], recalculate_user=True)
+    with pytest.raises(ValueError, match="no user with an item that was chosen and one that was not"):
+        chosen.score(rows, known=rows)
     with pytest.raises(ValueError, match="no longer finite in iteration"):
         MatrixFactorization(2, loss="bpr", learning_rate=1e30).fit(rows)

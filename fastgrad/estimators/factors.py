@@ -6,6 +6,7 @@ round or a pass is taken whole or not at all: one that is interrupted leaves the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -51,29 +52,33 @@ def ridges(k: int, of_factors: float, of_bias: float, dtype: Any) -> Array:
     return out
 
 
-def solve(side: Side, other: Array, ridge: Array, threads: int | None) -> tuple[Array, float]:
-    """The factors of each row of `side` that fit best to those of the columns, and the minimum that was reached."""
-    rows, k = len(side.indptr) - 1, len(ridge) - 1
-    out, loss = table(rows, k, other.dtype), np.empty(rows)
+def solve(side: Side, other: Array, ridge: Array, threads: int | None, out: Array) -> float:
+    """out (rows, stride): the factors of each row of `side` that fit best to those of the columns; gives the minimum."""
+    rows, k, loss = len(out), len(ridge) - 1, np.empty(len(out))
     used = dispatch.choose_threads(threads, 2.0 * (len(side.indices) + rows * k / 3) * k * k)
     kernels = dispatch.kernels(other.dtype)
     kernels.solve_factors(
         side.indptr, side.indices, side.values, side.weights, other, ridge, out, loss, max(1, min(used, rows))
     )
-    return out, float(loss.sum())
+    return float(loss.sum())
 
 
 def least_squares(
     users: Side, shape: tuple[int, int], ridge: Array, seed: int, threads: int | None
 ) -> Iterator[Tables]:
-    """After each round (all users, then all items): the tables, and their loss as a sum over the entries."""
+    """After each round (all users, then all items): the tables, and their loss as a sum over the entries.
+
+    Tables stay as they are until the round behind the next begins.
+    """
     k, dtype = len(ridge) - 1, users.values.dtype
     items = turned(users, shape)
     Q = table(shape[1], k, dtype, seed, STREAM_ITEMS)
-    while True:
-        P, _ = solve(users, Q, ridge, threads)
-        Q, loss = solve(items, P, ridge, threads)
+    rooms = [(table(shape[0], k, dtype), table(shape[1], k, dtype)) for _ in range(2)]
+    for P, next_Q in itertools.cycle(rooms):
+        solve(users, Q, ridge, threads, P)
+        loss = solve(items, P, ridge, threads, next_Q)
         loss += float((np.square(P[:, : k + 1], dtype=np.float64) @ ridge.astype(np.float64)).sum())
+        Q = next_Q
         yield Tables(P[:, :k], P[:, k], Q[:, :k], Q[:, k], loss)
 
 
@@ -92,7 +97,10 @@ def block_count(shape: tuple[int, int], entries: int) -> int:
 def ranking(
     users: Side, shape: tuple[int, int], ridge: Array, rate: float, seed: int, threads: int | None
 ) -> Iterator[Tables]:
-    """After each pass of BPR: the tables, and the mean loss of the pass; users have no biases."""
+    """After each pass of BPR: the tables, and the mean loss of the pass; users have no biases.
+
+    Tables stay as they are until the pass behind the next begins.
+    """
     k, dtype = len(ridge) - 1, users.values.dtype
     P, Q = (table(n, k, dtype, seed, s) for n, s in zip(shape, (STREAM_USERS, STREAM_ITEMS), strict=True))
     counts = np.diff(users.indptr)
@@ -103,9 +111,12 @@ def ranking(
     owner = np.repeat(np.arange(shape[0], dtype=np.int32), counts)
     blocks = block_count(shape, len(owner))
     used = min(dispatch.choose_threads(threads, 8.0 * len(owner) * P.shape[1] / blocks), blocks)
-    kernels, number = dispatch.kernels(dtype), 0
-    while True:
-        next_P, next_Q = P.copy(), Q.copy()
+    kernels = dispatch.kernels(dtype)
+    rooms = [(P, Q), (P.copy(), Q.copy())]
+    for number in itertools.count():
+        (P, Q), (next_P, next_Q) = rooms[number % 2], rooms[1 - number % 2]
+        np.copyto(next_P, P)
+        np.copyto(next_Q, Q)
         loss, weight = kernels.rank_factors(
             users.indptr,
             users.indices,
@@ -121,5 +132,5 @@ def ranking(
             number,
             used,
         )
-        P, Q, number = next_P, next_Q, number + 1
-        yield Tables(P[:, :k], np.zeros(shape[0], dtype), Q[:, :k], Q[:, k], loss / weight if weight else 0.0)
+        mean = loss / weight if weight else 0.0
+        yield Tables(next_P[:, :k], np.zeros(shape[0], dtype), next_Q[:, :k], next_Q[:, k], mean)

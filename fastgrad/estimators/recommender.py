@@ -7,7 +7,9 @@ items, time, and weighted implicit feedback as in Hu, Koren & Volinsky (every un
 from __future__ import annotations
 
 import copy
+import itertools
 import warnings
+from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -132,47 +134,45 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
             warnings.warn(f"all ratings are {values[0]:g}; for what users chose there is loss='bpr'", stacklevel=4)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         side = side_of(rows, (values - self.global_mean_) / self.rating_scale_, weight, np.dtype(self.dtype))
-        whole = float(rows.nnz if weight is None else weight.sum())
-        self.loss_curve_: list[float] = []
         if ranking:
             per_entry, rate = 1.0, float(self.learning_rate)
             training = factors.ranking(side, rows.shape, self._ridge(), rate, seed, self._threads())
         else:
-            per_entry = self.rating_scale_**2 / whole
+            per_entry = self.rating_scale_**2 / (rows.nnz if weight is None else weight.sum())
             training = factors.least_squares(side, rows.shape, self._ridge(), seed, self._threads())
-        try:
-            for tables, _ in zip(training, range(self._default(self.iterations, 2)), strict=False):
-                if not np.isfinite(tables.loss):
-                    cure = f"lower learning_rate, {self.learning_rate}, or" if ranking else "raise regularization or"
-                    raise ValueError(
-                        f"the loss is no longer finite in iteration {len(self.loss_curve_) + 1}: {cure} look for very "
-                        "large values of sample_weight"
-                    )
-                self._keep(tables, tables.loss * per_entry)
-                if not ranking and self._converged():
-                    break
-        except KeyboardInterrupt:
-            if not self.loss_curve_:
-                raise
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+        self.loss_curve_, tables = self._train(training, float(per_entry))
+        self.n_iter_ = len(self.loss_curve_)
+        root = self.rating_scale_**0.5
+        self.user_factors_, self.item_factors_ = tables.user_factors * root, tables.item_factors * root
+        self.user_biases_ = tables.user_biases * self.rating_scale_
+        self.item_biases_ = tables.item_biases * self.rating_scale_
         self.n_features_in_ = rows.shape[1]
 
-    def _keep(self, tables: factors.Tables, loss: float) -> None:
-        root, curve = self.rating_scale_**0.5, [*self.loss_curve_, loss]
-        self.__dict__.update(  # at once: Ctrl-C may come between any two statements
-            user_factors_=tables.user_factors * root,
-            item_factors_=tables.item_factors * root,
-            user_biases_=tables.user_biases * self.rating_scale_,
-            item_biases_=tables.item_biases * self.rating_scale_,
-            loss_curve_=curve,
-            n_iter_=len(curve),
-        )
-        if self.verbose:
-            print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
-
-    def _converged(self) -> bool:
-        last = self.loss_curve_[-2:]
-        return len(last) == 2 and last[0] - last[1] < self.tol * last[0]
+    def _train(self, training: Iterator[factors.Tables], per_entry: float) -> tuple[list[float], factors.Tables]:
+        """The loss of each iteration, and what the last whole one left."""
+        curve: list[float] = []
+        reached = None  # set at once, whole: Ctrl-C may come between any two statements
+        cure = "raise regularization" if self.loss == "squared" else f"lower learning_rate={self.learning_rate}"
+        try:
+            for tables in itertools.islice(training, self._default(self.iterations, 2)):
+                loss = tables.loss * per_entry
+                if not np.isfinite(loss):
+                    raise ValueError(
+                        f"the loss is no longer finite in iteration {len(curve) + 1}: {cure}, or look for very large "
+                        "values of sample_weight"
+                    )
+                curve = [*curve, loss]
+                reached = curve, tables
+                if self.verbose:
+                    print(f"Iteration {len(curve)}, loss = {loss:.8f}")
+                if self.loss == "squared" and len(curve) > 1 and curve[-2] - loss < self.tol * curve[-2]:
+                    break
+        except KeyboardInterrupt:
+            if reached is None:
+                raise
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        assert reached is not None  # there is at least one iteration
+        return reached
 
     def _default(self, given: Any, place: int) -> Any:
         return DEFAULTS[self.loss][place] if given is None else given
@@ -331,7 +331,8 @@ class MatrixFactorization(BaseEstimator):  # type: ignore[misc]
         other = factors.table(self.n_features_in_, k, dtype)
         other[:, :k], other[:, k] = self.item_factors_ / scale**0.5, self.item_biases_ / scale
         side = side_of(rows, (rows.data - self.global_mean_) / scale, None, dtype)
-        P, _ = factors.solve(side, other, self._ridge(), self._threads())
+        P = factors.table(rows.shape[0], k, dtype)
+        factors.solve(side, other, self._ridge(), self._threads(), P)
         return P[:, :k] * scale**0.5, P[:, k] * scale
 
     def _candidates(self, given: Any, hidden: Any, count: int, name: str) -> Array:
