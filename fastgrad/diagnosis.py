@@ -20,8 +20,8 @@ def last_bad_layer(record: Record, params: Array) -> int | None:
     return None
 
 
-def first_bad_layer(record: Record, params: Array, X: Array) -> int | None:
-    """The first layer whose output is not finite, walking a batch through NumPy."""
+def first_bad_layer(record: Record, params: Array, X: Any) -> int | None:
+    """The first layer whose output is not finite, walking a batch, dense or of SciPy's sparse kind, through NumPy."""
     A = X.astype(np.float64)
     with np.errstate(all="ignore"):
         for k, layer in enumerate(record.layers):

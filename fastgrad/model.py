@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, exchange, loop, train
+from . import arrays, csr, exchange, loop, train
 from .history import History
 from .layers import Dense, Dropout, read_layers, take_dropout
 from .network import ParameterList, Record, Text, summary
@@ -278,9 +278,11 @@ class Network:
         (5, 2)
         """
         r = self._record
-        matrix = arrays.as_matrix(X, "X", columns=r.sizes[0])
+        matrix = csr.as_matrix(X, "X", columns=r.sizes[0])
+        if inputs and isinstance(matrix, csr.CSR):
+            raise ValueError("inputs: dL/dX of a sparse X would be dense; give X.toarray() where it is wanted")
         slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
-        data = train.Batches(matrix, slopes, None, "slopes", arrays.is_memmap(matrix), ("X", "dscores"))
+        data = train.Batches(matrix, slopes, None, "slopes", train.on_disk(matrix), ("X", "dscores"))
         dX = np.empty(matrix.shape) if inputs else None
         _, grads = train.gradient(r, data, threads, dX)
         return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads

@@ -39,7 +39,7 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         r = r0 + (t - p * n) * mr
         m = least(mr, r1 - r)
         at = (p * H + r) * PANEL
-        z = q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
+        z = place_of_z(q, at, tile)
         if user_stride:
             for j in range(ahead):
                 prefetch_far(X + r1 * user_stride + (t * ahead + j) * (64 // <intp>sizeof(real)))
@@ -48,11 +48,19 @@ cdef void forward(const Layer *q, const real *X, intp H, intp first, intp last, 
         else:
             rows_times_panel(<int>m, vectors(q.O, p), q.b + p * PANEL, X + r * PANEL, H * PANEL, q.I,
                              q.W + p * q.I * PANEL, z)
-        if q.apply != NULL:
-            q.apply(z, q.A + at, m * PANEL)
-            mask_rows(q.A + at, m, q.O - p * PANEL)
-        if q.M != NULL:
-            times_mask(q.A + at, q.M + at, m * PANEL)
+        activate(q, z, at, m, p)
+
+cdef inline real *place_of_z(const Layer *q, intp at, real *tile) noexcept nogil:
+    """Where a tile of Z goes: where A belongs, if there is no activation; where Z is kept; or to a tile that is forgotten."""
+    return q.A + at if q.apply == NULL else q.Z + at if q.needs_z else tile
+
+cdef inline void activate(const Layer *q, const real *z, intp at, intp m, intp p) noexcept nogil:
+    """What follows a tile of Z, m rows of panel p: A = f(Z), and dropout."""
+    if q.apply != NULL:
+        q.apply(z, q.A + at, m * PANEL)
+        mask_rows(q.A + at, m, q.O - p * PANEL)
+    if q.M != NULL:
+        times_mask(q.A + at, q.M + at, m * PANEL)
 
 cdef inline intp forward_tiles(const Layer *q, intp rows) noexcept nogil:
     return ceil_div(rows, even(rows)) * panels(q.O)
@@ -144,15 +152,23 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     cdef real tile[TILE]
     cdef real *out = tile
     cdef const real *earlier = NULL
-    cdef bint now = last and s.clip_norm == 0
-    cdef intp t, p, i, m, at, width
+    cdef bint now = last and s.clip_norm == 0, sparse = l == 0 and s.nonzeros.on
+    cdef bint may_rest = sparse and now and not begun and s.rests, rests = False
+    cdef intp t, p, i, m, at, width, k = 0
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         if begun:
             earlier = s.G + at
         if not now:
             out = s.G + at
-        if q.narrow:
+        if sparse:
+            k = nonzeros_before(s, k, i, N)
+            rests = may_rest and not any_nonzero(s, k, i + (PANEL if q.narrow else m), N)
+        if rests:
+            s.squares[q.first_tile + t] = 0         # no gradient, and the optimizer would change nothing
+        elif sparse:
+            s.squares[q.first_tile + t] = sparse_tile(s, k, p, i, m, N, earlier, out)
+        elif q.narrow:
             s.squares[q.first_tile + t] = weighted_rows(earlier, q.dZ, X + t * H * PANEL, N, out)
         else:
             s.squares[q.first_tile + t] = columns_times_panel(
@@ -160,7 +176,7 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
         if last:
             if s.l2 != 0:
                 s.norms[q.first_tile + t] = pull(s.share, s.params + at, out, m * width, s.squares + q.first_tile + t)
-        if now:
+        if now and not rests:
             finish(s, at, tile, m * width)
         if i == 0:
             backward_bias(s, q, p, N, H, begun, now, t)

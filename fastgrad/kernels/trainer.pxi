@@ -6,7 +6,7 @@ cdef class Trainer:
     `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
     term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
     `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.  `drops`: whether
-    there is dropout.
+    there is dropout.  `sparse`: whether X is a CSR matrix.
     """
     cdef Program program
     cdef Plan s
@@ -17,19 +17,20 @@ cdef class Trainer:
 
     def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
                   bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0,
-                  bint drops=True):
+                  bint drops=True, bint sparse=False):
         cdef intp k
         self.program, self.batch, self.threads, self.targets = program, batch, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
         start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE or clip_norm != 0,
-                   targets != "labels", dx, drops)
+                   targets != "labels", dx, drops, sparse)
         self.ready = True
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
         self.s.clip_norm, self.s.clip_value = clip_norm, <real>clip_value
         for k, value in enumerate(hyper):
             self.s.hyper[k] = value
+        self.s.rests = sparse and l2 == 0 and rests_on_zero(row, self.s.hyper)
         if targets == "slopes":
             self.s.loss = NULL
         self.s.lengthy = 6.0 * least(batch, SLICE) * program.size > 2e9         # flops: tens of milliseconds
@@ -53,19 +54,20 @@ cdef class Trainer:
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
             int threads=0, uint64 seed=0, uint64 stream=0):
-        """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
+        """Steps first..last of an epoch over X (N, I), see `Rows`, in `order` (int32 row numbers, or None), on as many threads as the
         trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
         that the result does not depend on how an epoch was cut into calls.  `seed`, `stream`: of this pass's dropout.
 
         Gives (steps done, status, bad row, last batch's loss).
         """
         cdef Plan *s = &self.s
-        cdef Buffer P = flat(params, sizeof(real), s.size, True), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        cdef Buffer P = flat(params, sizeof(real), s.size, True)
+        cdef Rows x = Rows(X)
         cdef Buffer S = None if s.optimizer.slots == 0 else flat(slots, sizeof(real), s.size * s.optimizer.slots, True)
-        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.view.shape[0])
+        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.count)
         cdef Buffer o = None if order is None else flat(order, 4, 0)
         cdef Buffer r = flat(lr, sizeof(double), last - first)
-        cdef Buffer d = None if dx is None else flat(dx, sizeof(double), x.view.shape[0] * x.view.shape[1], True)
+        cdef Buffer d = None if dx is None else flat(dx, sizeof(double), x.count * x.x.columns, True)
         bind(s, self.program, P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), w, check)
         s.slots = <real *>S.view.buf if S is not None else s.params
         s.index = <const int32 *>o.view.buf if o is not None else NULL
