@@ -139,7 +139,7 @@ def _read(X: Any, name: str) -> CSR:
     if count > min(len(indices), len(data)):
         raise ValueError(f"{name}.indptr ends at {count}, but there are {len(indices)} indices and {len(data)} values")
     data, indices = data[:count], indices[:count]
-    if count and not (0 <= indices.min() and indices.max() < columns):
+    if count and not (indices.min() >= 0 and indices.max() < columns):
         worst = indices.min() if indices.min() < 0 else indices.max()
         raise ValueError(f"{name}.indices must be columns in [0, {columns}), found {worst}")
     rising = indices[1:] > indices[:-1]

@@ -212,14 +212,14 @@ class Network:
 
     # ---- computing ----
     def forward(self, X: Any, *, threads: int | None = None) -> Array:
-        """Raw scores (N, O) of X (N, I), or (O,) of one row (I,).  `threads`: None uses as many as help.
+        """Raw scores (N, O) of X (N, I), dense or sparse, or (O,) of one row (I,).  `threads`: None uses as many as help.
 
         ValueError where X does not fit or is not finite.
         """
         return train.scores(self._record, X, False, threads)
 
     def predict(self, X: Any, *, threads: int | None = None) -> Array:
-        """Scores of X (N, I) after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
+        """Scores of X (N, I), dense or sparse, after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
 
         A row's result does not depend on the rows it came with, nor on `threads` (None: as many as help).
         ValueError where X does not fit or is not finite.
@@ -233,7 +233,7 @@ class Network:
     def loss(
         self, X: Any, y: Any, sample_weight: Any = None, *, training: bool = False, threads: int | None = None
     ) -> float:
-        """Mean loss of X (N, I) against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
+        """Mean loss of X (N, I), dense or sparse, against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
 
         y (N,) or (N, O): classes or one-hot rows for cross_entropy, numbers otherwise.  `training`: with dropout, always the
         same.  `threads`: None uses as many as help.  ValueError or TypeError where the data do not fit the network.
@@ -249,7 +249,7 @@ class Network:
     ) -> tuple[float, Any]:  # fmt: skip
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
-        X (N, I), y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
+        X (N, I), dense or sparse, y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
         `as_dict`, the gradient by the names of `named_parameters`.  `training`: with dropout, always the same, as in `loss`.
         `threads`: None uses as many as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
@@ -269,7 +269,7 @@ class Network:
     def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:
         """The gradient [(dW, db), ...] at X (N, I) for the caller's own dL/dscores, `dscores` (N, O).
 
-        With `inputs`, a pair: that list, and dL/dX (N, I).  `threads`: None uses as many as help.
+        With `inputs`, a pair: that list, and dL/dX (N, I), not for a sparse X.  `threads`: None uses as many as help.
         ValueError where the shapes do not fit or a value is not finite.
 
         >>> import numpy as np
@@ -298,6 +298,8 @@ class Network:
     ) -> History:  # fmt: skip
         """Train on X (N, I) and y, (N,) or (N, O), for `epochs` passes; gives the history, one entry per epoch.
 
+        X: an array, a frame or nested lists, or a sparse matrix or array of SciPy, which is read as CSR and never made dense:
+        the result is that of `X.toarray()`, bit for bit.
         `batch_size`: rows of a step; 1 is stochastic, None is batch, anything between mini-batch gradient descent.
         `optimizer`: a name or e.g. `fg.Adam(1e-3)`, with a fresh state; training goes on from the present parameters.
         `schedule`: e.g. `fg.Cosine()`, or a function epoch -> lr.  `validation`: (X, y), (X, y, weights), or a fraction
@@ -344,7 +346,7 @@ class Network:
     ) -> Network:  # fmt: skip
         """One pass in the given order: one step, or steps of `batch_size` rows; gives the network.
 
-        X (N, I), y (N,) or (N, O), `sample_weight` (N,), `threads`, `clip_norm` and `clip_value` as in `fit`.
+        X (N, I), dense or sparse, y (N,) or (N, O), `sample_weight` (N,), `threads`, `clip_norm` and `clip_value` as in `fit`.
         The `optimizer` (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its
         state between calls.  Raises as `fit`, and takes back what this call did where the loss is to blame;
         ValueError where another optimizer is named later.

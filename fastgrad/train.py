@@ -120,8 +120,9 @@ def require_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> None:
     """ValueError with the place of the first value that is NaN or infinite, or is so once it is cast to `dtype`."""
     expected = f"finite in {dtype}"
 
-    def fits(block: Array) -> Array:
-        return np.isfinite(block.astype(dtype))
+    def fits(block: Array) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = np.isfinite(block.astype(dtype))
+        return found
 
     with np.errstate(over="ignore"):
         if isinstance(array, CSR):

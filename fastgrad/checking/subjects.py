@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.csr import is_sparse
 from fastgrad.checking.slopes import Floats, Line, Surface
+from fastgrad.csr import is_sparse
 
 PAIR = ("weight", "bias")  # of a layer, in the order of its gradient
 ROWS = 32  # rows whose own gradients say how much cancels in the sum over rows

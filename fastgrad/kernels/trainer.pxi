@@ -54,8 +54,8 @@ cdef class Trainer:
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
             int threads=0, uint64 seed=0, uint64 stream=0):
-        """Steps first..last of an epoch over X (N, I), see `Rows`, in `order` (int32 row numbers, or None), on as many threads as the
-        trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
+        """Steps first..last of an epoch over X (N, I), dense or a CSR matrix (see `Rows`), in `order` (int32 row numbers, or
+        None), on as many threads as the trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
         that the result does not depend on how an epoch was cut into calls.  `seed`, `stream`: of this pass's dropout.
 
         Gives (steps done, status, bad row, last batch's loss).
