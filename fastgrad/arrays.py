@@ -2,7 +2,7 @@
 
 Promises: a numeric ndarray is never copied, whatever its order, strides, byte order or dtype (float16/32/64, integers,
 bool): the compiled gather casts batch by batch. NaN and infinity are found with their place. pandas and polars objects
-are known by their attributes, never imported. Leaves out: sparse input (refused with a hint), text columns, and the
+are known by their attributes, never imported. Leaves out: a sparse X (csr.py), text columns, and the
 values of a memory-mapped X, which only the pass over the batches can read without loading them (see `is_memmap`).
 Measured: `isfinite(block).all()` over blocks of 1 MiB reads 28 GB/s; a plain sum (scikit-learn's test) reads 23 and
 may overflow. Fortran-ordered arrays are read along their columns: 24 GB/s instead of 13.
@@ -97,7 +97,7 @@ def read_array(value: Any, name: str, hint: str = CONVERT) -> tuple[Array, list[
     names = None
     if type(value) not in (np.ndarray, np.memmap):
         if hasattr(value, "tocsr"):
-            raise TypeError(f"{name} is sparse ({type(value).__name__}), which is not supported yet; use .toarray()")
+            raise TypeError(f"{name} is sparse ({type(value).__name__}), expected an array; use .toarray()")
         if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
             raise ValueError(f"{name} must have no masked values, found {value.mask.sum()}; fill or drop them")
         if hasattr(value, "to_numpy"):

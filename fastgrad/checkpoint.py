@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import dispatch, exchange
+from .csr import CSR
 from .files import writable
 from .history import History
 from .network import Record
@@ -52,9 +53,10 @@ def digest(data: Batches) -> int:
     """A checksum of rows spread over the data: enough to notice that these are others."""
     rows = np.unique(np.linspace(0, data.rows - 1, DIGEST_ROWS).astype(np.intp))
     found = zlib.crc32(str(data.X.shape).encode())
-    for part in (data.X, data.y, data.weight):
-        if part is not None:
-            found = zlib.crc32(np.ascontiguousarray(part[rows], np.float64).tobytes(), found)
+    X = data.X[rows]
+    picked = [*(X.parts if isinstance(X, CSR) else (X,)), data.y[rows]]
+    for part in (*picked, *(() if data.weight is None else (data.weight[rows],))):
+        found = zlib.crc32(np.ascontiguousarray(part, np.float64).tobytes(), found)
     return found
 
 

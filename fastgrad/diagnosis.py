@@ -21,9 +21,12 @@ def last_bad_layer(record: Record, params: Array) -> int | None:
     return None
 
 
-def first_bad_layer(record: Record, params: Array, X: Array) -> int | None:
-    """The first layer whose output is not finite, walking a batch of training through NumPy, without dropout."""
-    outputs = [X.astype(np.float64)]
+def first_bad_layer(record: Record, params: Array, X: Any) -> int | None:
+    """The first layer whose output is not finite, walking a batch of training through NumPy, without dropout.
+
+    X: an array, or one of SciPy's sparse arrays.
+    """
+    outputs: list[Any] = [X.astype(np.float64)]
     with np.errstate(all="ignore"):
         for k, layer in enumerate(record.layers):
             Z = before_activation(record, params, k, outputs[-1]).astype(record.dtype)

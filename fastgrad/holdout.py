@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, train
+from .csr import CSR
 from .network import Record
 from .train import Batches
 
@@ -43,7 +44,8 @@ def split(record: Record, data: Batches, validation: Any) -> tuple[Batches | Non
         weight = data.weight[held]
         if not (weight.any() and data.weight[kept].any()):
             raise ValueError(f"validation={fraction} leaves only rows of sample_weight 0 on one side")
-    X, y = np.ascontiguousarray(data.X[held]), np.ascontiguousarray(data.y[held])
+    X, y = data.X[held], np.ascontiguousarray(data.y[held])
+    X = X if isinstance(X, CSR) else np.ascontiguousarray(X)
     part = Batches(X, y, weight, data.kind, data.on_disk, ("validation X", "validation y"))
     return part, kept.astype(np.int32)
 

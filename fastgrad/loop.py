@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from . import arrays, averaging, checkpoint, holdout, options, schedules, scoring, train
 from .checkpoint import Mark, Saved, Saver
+from .csr import CSR
 from .history import FitState, History
 from .network import Record
 from .optimizers import Optimizer, as_optimizer
@@ -116,8 +117,8 @@ def prepare(
     record.require_rows(room, "X" if room == count else "batch_size")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
-    heavy = batch * record.flops_step > HEAVY_FLOPS
-    pace = Pace(train.step_threads(record, room, threads), fixed=threads is not None or heavy)
+    heavy = train.step_flops(record, data.X, batch) > HEAVY_FLOPS
+    pace = Pace(train.step_threads(record, data.X, room, threads), fixed=threads is not None or heavy)
     fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
         deadline, rows, clip=clip, room=room, average=average, network=network,
@@ -279,8 +280,9 @@ def _order(fit: Fit) -> Array | None:
     if not fit.shuffle:
         return fit.rows
     stream = SHUFFLES + record.epochs_seen
-    if fit.data.on_disk and fit.data.X.nbytes > DISK_LIMIT_BYTES:
-        per = max(1, DISK_BLOCK_BYTES // max(1, fit.data.X.nbytes // fit.data.rows))
+    X = fit.data.X
+    if fit.data.on_disk and not isinstance(X, CSR) and X.nbytes > DISK_LIMIT_BYTES:
+        per = max(1, DISK_BLOCK_BYTES // max(1, X.nbytes // fit.data.rows))
         blocks = np.empty(-(-count // per), np.int32)
         record.kernels.permutation(record.seed, stream, blocks)
         places = np.arange(count, dtype=np.int32)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, averaging, exchange, loop, train
+from . import arrays, averaging, csr, exchange, loop, train
 from .history import History
 from .network import ParameterList, Record, Text, summary, written
 from .stack import read
@@ -226,14 +226,16 @@ class Network:
 
     # ---- computing ----
     def forward(self, X: Any, *, threads: int | None = None) -> Array:
-        """Raw scores (N, O) of X (N, I), or (O,) of one row (I,).  `threads`: None uses as many as help.
+        """Raw scores (N, O) of X (N, I), dense or sparse, or (O,) of one row (I,).  `threads`: None uses as many as help.
 
         ValueError where X does not fit or is not finite.
         """
         return train.scores(self._record, X, False, threads)
 
     def predict(self, X: Any, *, threads: int | None = None) -> Array:
-        """Scores of X (N, I) after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
+        """Scores of X (N, I), dense or sparse, after the loss's link: probabilities, rates or means.
+
+        (N, O), or (O,) of a single row (I,).
 
         A row's result does not depend on the rows it came with, nor on `threads` (None: as many as help).
         ValueError where X does not fit or is not finite.
@@ -247,7 +249,7 @@ class Network:
     def loss(
         self, X: Any, y: Any, sample_weight: Any = None, *, training: bool = False, threads: int | None = None
     ) -> float:
-        """Mean loss of X (N, I) against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
+        """Mean loss of X (N, I), dense or sparse, against the targets y; with `sample_weight` (N,), sum(w l) / sum(w).
 
         y (N,) or (N, O): classes or one-hot rows for cross_entropy, numbers otherwise.  `training`: with dropout, always the
         same, and in each `fg.BatchNorm` the statistics of these rows, not the running ones.  `threads`: None uses as many as
@@ -264,9 +266,9 @@ class Network:
     ) -> tuple[float, Any]:  # fmt: skip
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
-        X (N, I), y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
-        `as_dict`, the gradient by the names of `named_parameters`.  `training`: as in `loss`; the running statistics stay
-        as they are.  `threads`: None uses as many as help.
+        X (N, I), dense or sparse, y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each
+        layer.  With `as_dict`, the gradient by the names of `named_parameters`.  `training`: as in `loss`; the running
+        statistics stay as they are.  `threads`: None uses as many as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
 
         >>> import numpy as np
@@ -284,7 +286,7 @@ class Network:
     def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:
         """The gradient [(dW, db), ...] at X (N, I) for the caller's own dL/dscores, `dscores` (N, O).
 
-        With `inputs`, a pair: that list, and dL/dX (N, I).  `threads`: None uses as many as help.
+        With `inputs`, a pair: that list, and dL/dX (N, I), not for a sparse X.  `threads`: None uses as many as help.
         ValueError where the shapes do not fit or a value is not finite.
 
         >>> import numpy as np
@@ -293,9 +295,11 @@ class Network:
         (5, 2)
         """
         r = self._record
-        matrix = arrays.as_matrix(X, "X", columns=r.sizes[0])
+        matrix = train.read_matrix(r, X)
+        if inputs and isinstance(matrix, csr.CSR):
+            raise ValueError("inputs: dL/dX of a sparse X would be dense; give X.toarray() where it is wanted")
         slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
-        data = train.Batches(matrix, slopes, None, "slopes", arrays.is_memmap(matrix), ("X", "dscores"))
+        data = train.Batches(matrix, slopes, None, "slopes", train.on_disk(matrix), ("X", "dscores"))
         dX = np.empty(matrix.shape) if inputs else None
         _, grads = train.gradient(r, data, threads, dX)
         return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads
@@ -312,6 +316,8 @@ class Network:
     ) -> History:  # fmt: skip
         """Train on X (N, I) and y, (N,) or (N, O), for `epochs` passes; gives the history, one entry per epoch.
 
+        X: an array, a frame or nested lists, or a sparse matrix or array of SciPy, which is read as CSR and never made dense:
+        the result is that of `X.toarray()`, bit for bit.
         `batch_size`: rows of a step; 1 is stochastic, None is batch, anything between mini-batch gradient descent.
         `optimizer`: a name or e.g. `fg.Adam(1e-3)`, with a fresh state; training goes on from the present parameters.
         `schedule`: e.g. `fg.Cosine()`, or a function epoch -> lr.  `validation`: (X, y), (X, y, weights), or a fraction

@@ -109,6 +109,14 @@ class Record:
                 "of the batch that it is trained on"
             )
 
+    def require_dense_first(self, name: str) -> None:
+        """ValueError where sparse rows would meet anything but a dense layer."""
+        if not isinstance(self.layers[0], Dense) or any(start == 0 for start, _ in self.blocks):
+            raise ValueError(
+                f"{name}: sparse rows need an fg.Dense outside of any fg.Residual as the first layer, here that is "
+                f"{self.given[0]}"
+            )
+
     def draw(self) -> None:
         """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero; of a
         norm gamma and the running variance one, beta and the running mean zero."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import train
+from .csr import Matrix
 from .network import Record
 
 Array = npt.NDArray[Any]
@@ -34,7 +35,7 @@ def metric_name(metric: Any) -> str:
     return str(metric)
 
 
-def score(record: Record, metric: Any, X: Array, y: Array) -> float:
+def score(record: Record, metric: Any, X: Matrix, y: Array) -> float:
     """A metric of the published parameters on X and y."""
     predicted = train.scores(record, X, True, None)
     if record.target == "class":

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, dispatch
+from . import arrays, csr, dispatch
+from .csr import CSR, Matrix
 from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
 from .network import Record, aligned
@@ -29,13 +30,14 @@ NO_CLIP = (0.0, 0.0)
 # streams of random numbers for dropout, 2^32 to a layer: the passes of fit, and those of partial_fit behind them
 DROPS, PARTIAL_PASSES = 1 << 42, 1 << 31
 SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
+UPDATE_FLOPS = 16.0  # what an optimizer's turn on one parameter counts for
 
 
 @dataclass
 class Batches:
     """Checked data: what one epoch reads."""
 
-    X: Array
+    X: Matrix
     y: Array
     weight: npt.NDArray[np.float64] | None
     kind: str  # how the kernels read y: "labels", "values" or "slopes"
@@ -58,7 +60,7 @@ def read_data(
     record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")
 ) -> Batches:
     """Check X (N, I), y and weights against the network."""
-    matrix = arrays.as_matrix(X, names[0], columns=record.sizes[0])
+    matrix = read_matrix(record, X, names[0])
     soft = record.loss.name == "cross_entropy"
     target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
     weight, unit = arrays.as_weights(sample_weight, len(matrix)), 1.0
@@ -67,7 +69,20 @@ def read_data(
         power = -int(np.frexp(weight.max())[1])
         weight, unit = np.ldexp(weight, power), math.ldexp(1.0, min(power, 1023))
     labels = record.target == "class" and target.ndim == 1
-    return Batches(matrix, target, weight, "labels" if labels else "values", arrays.is_memmap(matrix), names, unit)
+    return Batches(matrix, target, weight, "labels" if labels else "values", on_disk(matrix), names, unit)
+
+
+def read_matrix(record: Record, X: Any, name: str = "X") -> Matrix:
+    """Check X (N, I), dense or sparse, against the network."""
+    matrix = csr.as_matrix(X, name, columns=record.sizes[0])
+    if isinstance(matrix, CSR):
+        record.require_dense_first(name)
+    return matrix
+
+
+def on_disk(X: Matrix) -> bool:
+    """Tell whether the values of X are only read as the batches come."""
+    return not isinstance(X, CSR) and arrays.is_memmap(X)
 
 
 def current(record: Record) -> Array:
@@ -113,14 +128,23 @@ def assign(record: Record, buffer: Array) -> None:
             record.run.ahead = False
 
 
-def require_finite(array: Array, name: str, dtype: np.dtype[Any]) -> None:
+def require_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> None:
     """ValueError with the place of the first value that is NaN or infinite, or is so once it is cast to `dtype`."""
-    arrays.require_finite(array, name)
+    expected = f"finite in {dtype}"
+
+    def fits(block: Array) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = np.isfinite(block.astype(dtype))
+        return found
+
     with np.errstate(over="ignore"):
-        arrays.require(array, name, lambda block: np.isfinite(block.astype(dtype)), f"finite in {dtype}")
+        if isinstance(array, CSR):
+            array.require(name, fits, expected)
+        else:
+            arrays.require_finite(array, name)
+            arrays.require(array, name, fits, expected)
 
 
-def not_finite(array: Array, name: str, dtype: np.dtype[Any]) -> NoReturn:
+def not_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> NoReturn:
     """The error for what the kernels found not finite."""
     require_finite(array, name, dtype)
     raise ValueError(f"{name} changed while it was read")
@@ -135,10 +159,12 @@ def choose_threads(threads: int | None, flops: float) -> int:
 
 def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     """Raw scores (link False) or predictions (True): (N, O), or (O,) for a single row."""
-    matrix, single = arrays.as_row_or_matrix(X, "X", record.sizes[0])
-    rows = len(matrix)
-    out = np.empty((rows, record.outputs), record.dtype)
-    count = choose_threads(threads, rows * record.flops_forward)
+    if csr.is_sparse(X):
+        matrix, single = read_matrix(record, X), False
+    else:
+        matrix, single = arrays.as_row_or_matrix(X, "X", record.sizes[0])
+    out = np.empty((len(matrix), record.outputs), record.dtype)
+    count = choose_threads(threads, forward_flops(record, matrix))
     # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
     if record.program.scores(current(record), matrix, out, link, count, True) is None:
         not_finite(matrix, "X", record.dtype)
@@ -147,7 +173,7 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
 
 def loss(record: Record, data: Batches, params: Array, threads: int | None) -> float:
     """sum(w l) / sum(w) over the rows."""
-    count = choose_threads(threads, data.rows * record.flops_forward)
+    count = choose_threads(threads, forward_flops(record, data.X))
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
         not_finite(data.X, data.names[0], record.dtype)
@@ -157,9 +183,25 @@ def loss(record: Record, data: Batches, params: Array, threads: int | None) -> f
     return float(total) / weight
 
 
-def step_threads(record: Record, batch: int, threads: int | None) -> int:
-    """Threads for steps of `batch` rows."""
-    return choose_threads(threads, min(batch, SLICE_ROWS) * record.flops_step)
+def forward_flops(record: Record, X: Matrix) -> float:
+    """Arithmetic of the forward pass."""
+    first = record.layers[0]
+    zeros = math.prod(X.shape) - X.nonzeros if isinstance(X, CSR) else 0
+    return len(X) * record.flops_forward - 2.0 * zeros * first.outputs
+
+
+def step_flops(record: Record, X: Matrix, batch: int) -> float:
+    """Arithmetic of a step of `batch` rows.  Where X is sparse its first layer is soon multiplied; the optimizer remains."""
+    if not isinstance(X, CSR):
+        return batch * record.flops_step
+    first = record.layers[0]
+    zeros = first.inputs - X.nonzeros / len(X)
+    return batch * (record.flops_step - 4.0 * zeros * first.outputs) + UPDATE_FLOPS * first.inputs * first.outputs
+
+
+def step_threads(record: Record, X: Matrix, batch: int, threads: int | None) -> int:
+    """Threads for steps of `batch` rows of X."""
+    return choose_threads(threads, step_flops(record, X, min(batch, SLICE_ROWS)))
 
 
 def gradient(
@@ -172,10 +214,11 @@ def gradient(
     """
     if training:
         record.require_rows(data.rows, data.names[0])
-    count = step_threads(record, data.rows, threads)
+    count = step_threads(record, data.X, data.rows, threads)
     trainer = record.kernels.Trainer(
-        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training
-    )
+        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training,
+        sparse=isinstance(data.X, CSR),
+    )  # fmt: skip
     store = aligned(record.program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
     run = trainer.run(
@@ -252,12 +295,13 @@ class Run:
         self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
     ) -> Any:
         """Steps first..last of an epoch; gives what `Trainer.run` gives."""
-        shape = batch, data.kind, self.l2 * data.unit, self.clip, self.room
+        sparse = isinstance(data.X, CSR)
+        shape = batch, data.kind, self.l2 * data.unit, self.clip, self.room, sparse
         if shape != self._shape or threads > self._trainer.threads:
             o = self.optimizer
             self._trainer = self.record.kernels.Trainer(
                 self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads, False, shape[2],
-                self.by_rows, *self.clip, options=self.options, room=self.room,
+                self.by_rows, *self.clip, options=self.options, room=self.room, sparse=sparse,
             )  # fmt: skip
             self._shape = shape
         self._trainer.reached = self.reached
@@ -290,7 +334,7 @@ def partial_fit(
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
     batch = min(batch, data.rows)
     record.require_rows(batch, data.names[0] if batch == data.rows else "batch_size")
-    count = step_threads(record, batch, threads)
+    count = step_threads(record, data.X, batch, threads)
     with training(record):
         run = record.run
         if run is None:
@@ -335,9 +379,11 @@ def diverged(
     rows: Any = slice(step * batch, (step + 1) * batch + 1 if count == (step + 1) * batch + 1 else (step + 1) * batch)
     rows = rows if order is None else order[rows]
     with np.errstate(over="ignore"):
-        X, y = (np.asarray(array[rows]).astype(record.dtype) for array in (data.X, data.y))
+        y = np.asarray(data.y[rows]).astype(record.dtype)
+        X = data.X[rows]
+        X = X.to_scipy().astype(record.dtype) if isinstance(X, CSR) else np.asarray(X).astype(record.dtype)
     for found, whole, name in zip((X, y), (data.X, data.y), data.names, strict=True):
-        if not np.isfinite(found).all():
+        if not np.isfinite(found.data if csr.is_sparse(found) else found).all():
             not_finite(whole, name, record.dtype)
     if bad_gradient:
         layer = last_bad_layer(record, params)

@@ -90,7 +90,7 @@ def test_unusual_sources_are_taken():
         (np.array([[1, "2"]], object), TypeError, "found '2' (str) at [0, 1]; convert it to numbers first"),
         (None, TypeError, "X must hold numbers, found None (NoneType)"),
         (np.ma.array([[1.0, 2.0]], mask=[[0, 1]]), ValueError, "X must have no masked values, found 1"),
-        (scipy.sparse.csr_array(np.eye(3)), TypeError, "X is sparse (csr_array), which is not supported yet; use .to"),
+        (scipy.sparse.csr_array(np.eye(3)), TypeError, "X is sparse (csr_array), expected an array; use .toarray()"),
     ],
 )
 def test_what_is_no_matrix_is_refused(X, error, text):

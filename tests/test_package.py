@@ -27,7 +27,7 @@ README = Path(__file__).parents[1] / "README.md"
 # subpackage that is one thing stands for all its modules; an __init__.py that only says what is there needs no entry.
 # "__init__": the public names, `import fastgrad`; it loads the library lazily, so only what stands above the library may
 # use it.
-FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
+FOUNDATION = {"catalog", "formulas", "arrays", "csr", "plots", "history"}
 TRAINING = FOUNDATION | {
     "initialisers", "layers", "norms", "stack", "options", "averaging", "network", "losses", "optimizers", "schedules",
     "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
@@ -45,6 +45,7 @@ LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
     "arrays": set(),
+    "csr": {"arrays"},
     "plots": set(),
     "history": {"plots"},
     "private_rows": {"catalog"},
@@ -61,16 +62,17 @@ LAYERS: dict[str, set[str]] = {
     "averaging": {"arrays"},
     "network": {"arrays", "losses", "dispatch", "initialisers", "layers", "norms", "stack"},
     "diagnosis": {"network", "norms"},
-    "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
-    "scoring": {"train", "network"},
-    "holdout": {"arrays", "network", "train"},
+    "train": {"arrays", "csr", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
+    "scoring": {"csr", "train", "network"},
+    "holdout": {"arrays", "csr", "network", "train"},
     "pace": set(),
     "files": set(),
     "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network", "norms", "stack"},
-    "checkpoint": {"dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
+    "checkpoint": {"csr", "dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",
         "averaging",
+        "csr",
         "schedules",
         "train",
         "history",

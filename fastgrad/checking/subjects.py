@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.checking.slopes import Floats, Line, Surface
+from fastgrad.csr import is_sparse
 
 PAIR = ("weight", "bias")  # of a layer, in the order of its gradient
 ROWS = 32  # rows whose own gradients say how much cancels in the sum over rows
@@ -93,6 +94,7 @@ def from_network(
     """The loss of a network over (X, y), in evaluation or in training, as a function of its parameters."""
     mode = {"training": True} if training else {}  # not every network knows the word
     own = copy.deepcopy(net)
+    X = X.tocsr() if is_sparse(X) else X
     dtype = np.dtype(net.dtype)
     if dtype.itemsize < 8:  # the float64 copy has to see the numbers that the network sees
         X, y, sample_weight = (rounded(a, dtype) for a in (X, y, sample_weight))
@@ -143,7 +145,7 @@ def rounded(array: Any, dtype: np.dtype[Any]) -> Any:
     """Floating numbers in the network's precision; integers, class labels and None as they are."""
     if array is None:
         return None
-    values = np.asarray(array)
+    values = array if is_sparse(array) else np.asarray(array)
     return values.astype(dtype) if values.dtype.kind == "f" else values
 
 
@@ -154,7 +156,8 @@ def row_gradients(double: Any, theta: Floats, X: Any, y: Any) -> Floats:
     minimum the gradient is a small difference of such terms, such as probability - target.
     """
     double.parameters = theta
-    picked = np.unique(np.linspace(0, len(X) - 1, min(ROWS, len(X))).astype(np.intp))
+    count = X.shape[0] if is_sparse(X) else len(X)
+    picked = np.unique(np.linspace(0, count - 1, min(ROWS, count)).astype(np.intp))
     total, terms = np.zeros(theta.size), np.zeros(theta.size)
     for n in picked:
         row = X[n : n + 1]

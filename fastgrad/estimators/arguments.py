@@ -89,7 +89,8 @@ Attributes after fitting: coefs_ (list of (I, O)) and intercepts_ (list of (O,))
 best_loss_, validation_scores_, best_validation_score_, n_iter_, t_ (samples seen), n_layers_, n_outputs_, out_activation_,
 n_features_in_, feature_names_in_; validation_loss_curve_ where there is a validation_set.
 
-float32 input trains in float32, anything else in float64.  Sparse input is made dense inside the estimator.
+float32 input trains in float32, anything else in float64.  A sparse X (CSR; other
+kinds are converted) is never made dense.
 
 ValueError or TypeError where an argument, X or y is out of range, or where the loss stops being finite; then the parameters
 are those of the last good epoch.  ConvergenceWarning where max_iter ends the training.

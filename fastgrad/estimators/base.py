@@ -22,16 +22,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import catalog, train
+from ..csr import Matrix
 from ..history import DivergenceError
 from ..losses import Loss, as_loss
 from . import progress
 from .arguments import STOCHASTIC
 from .callbacks import CallbackSupportMixin, Tasks
-from .engine import Engine, Epochs, Shape, dense
+from .engine import Engine, Epochs, Shape
 from .rules import ACTIVATIONS, learning_rate, output_name, update_rule
 
 Array = npt.NDArray[Any]
-Held = tuple[Array, Array, Array | None]  # X, targets (N, O), sample weights
+Held = tuple[Matrix, Array, Array | None]  # X, targets (N, O), sample weights
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
@@ -79,8 +80,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 setattr(self, name, value)
 
     # ---- what the two estimators say ----
-    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
-        """X and y as scikit-learn's validate_data gives them."""
+    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        """X, an array or CSR of SciPy, and y as scikit-learn's validate_data gives them."""
         raise NotImplementedError
 
     def _learn_classes(self, y: Array, incremental: bool) -> None:
@@ -318,7 +319,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             )
         return kept, held
 
-    def _read_validation_set(self, engine: Engine) -> tuple[Array, Array, Array | None, train.Batches] | None:
+    def _read_validation_set(self, engine: Engine) -> tuple[Matrix, Array, Array | None, train.Batches] | None:
         """The validation_set, checked: X, targets (N, O), weights, and all that as the kernels take it."""
         if self.validation_set is None:
             return None
@@ -331,12 +332,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         weight = None if weight is None else _check_sample_weight(weight, X)
         self._check_known(y, "validation_set")
         Y = self._encode(y)
-        return (
-            X,
-            Y,
-            weight,
-            train.read_data(engine.record, X, self._targets(Y), weight, ("validation X", "validation y")),
-        )
+        read = train.read_data(engine.record, X, self._targets(Y), weight, ("validation X", "validation y"))
+        return read.X, Y, weight, read
 
     def _judge(self, engine: Engine, held: Held | None) -> bool:
         """Whether training ends after this epoch, by the score on `held` or by the loss."""
@@ -360,10 +357,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         warnings.warn(f"Stopped early: {error}", ConvergenceWarning, stacklevel=5)
 
     # ---- use ----
-    def _read_rows(self, X: Any) -> Array:
+    def _read_rows(self, X: Any) -> Any:
         """X to be predicted for, checked."""
         check_is_fitted(self)
-        return dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        return validate_data(self, X, accept_sparse="csr", reset=False)
 
     def _outputs(self, X: Any) -> Array:
         """The network's outputs (N, O) for input that is still to be checked."""

@@ -17,7 +17,6 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from ..losses import Loss
 from .arguments import ATTRIBUTES, CLASSIFIER_CONSTRAINTS, TEXT
 from .base import BaseMLP
-from .engine import dense
 from .rules import classification_loss
 
 Array = npt.NDArray[Any]
@@ -96,13 +95,13 @@ True
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32), reset=reset
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return dense(X), y
+        return X, y
 
     def _learn_classes(self, y: Array, incremental: bool) -> None:
         """Set `classes_`, or hold y against those of before: all of them with `warm_start`, no other in partial_fit."""

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import loop, train
+from ..csr import Matrix
 from ..history import DivergenceError
 from ..layers import Dense
 from ..losses import Loss
@@ -87,7 +88,7 @@ class Engine:
         pairs = [self.record.layer_arrays(buffer, k) for k in range(len(self.record.layers))]
         return [W for W, _ in pairs], [b for _, b in pairs]
 
-    def predict(self, X: Array, threads: int | None) -> Array:
+    def predict(self, X: Any, threads: int | None) -> Array:
         """(N, O) after the loss's link."""
         return train.scores(self.record, X, True, threads)
 
@@ -95,20 +96,20 @@ class Engine:
         """A fresh state of this optimizer, for a loss with the L2 term `alpha`."""
         self.run = train.Run(self.record, optimizer, float(alpha), by_rows=True)
 
-    def _begin(self, batch: int, threads: int | None) -> Pace:
-        """A training on steps of `batch` rows begins: what tells on how many threads."""
-        heavy = batch * self.record.flops_step > loop.HEAVY_FLOPS
-        pace = self.pace = Pace(train.step_threads(self.record, batch, threads), fixed=threads is not None or heavy)
+    def _begin(self, X: Matrix, batch: int, threads: int | None) -> Pace:
+        """A training on steps of `batch` rows of X begins: what tells on how many threads."""
+        heavy = train.step_flops(self.record, X, batch) > loop.HEAVY_FLOPS
+        pace = self.pace = Pace(train.step_threads(self.record, X, batch, threads), fixed=threads is not None or heavy)
         return pace
 
-    def judged(self, X: Array) -> Array:
+    def judged(self, X: Matrix) -> Array:
         """`predict` while a training runs: on as many threads as it has found to help."""
         return self.predict(X, None if self.pace is None else self.pace.next()[0])
 
     def epochs(self, data: train.Batches, asked: Epochs) -> None:
         """Train; the parameters are those after the last step.  Raises as `fastgrad.Network.fit` does."""
         assert self.run is not None
-        record, pace = self.record, self._begin(asked.batch, asked.threads)
+        record, pace = self.record, self._begin(data.X, asked.batch, asked.threads)
         deadline = None if asked.max_seconds is None else time.monotonic() + asked.max_seconds
         fit = loop.Fit(
             record, data, asked.epochs, asked.batch, self.run.optimizer, asked.rate, pace, False, asked.validation, (),
@@ -126,7 +127,7 @@ class Engine:
         """scipy's result of L-BFGS-B from the present parameters; they are then where it ended."""
         import scipy.optimize
 
-        record, pace = self.record, self._begin(data.rows, threads)
+        record, pace = self.record, self._begin(data.X, data.rows, threads)
 
         def objective(theta: Array) -> tuple[float, Array]:
             self.load(*self._split(theta))

@@ -14,7 +14,6 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from ..losses import Loss
 from .arguments import ATTRIBUTES, REGRESSOR_CONSTRAINTS, TEXT
 from .base import BaseMLP
-from .engine import dense
 from .rules import MORE_LOSSES, regression_loss
 
 Array = npt.NDArray[Any]
@@ -71,14 +70,14 @@ True
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Array, Array]:
+    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
+            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
             dtype=(np.float64, np.float32), reset=reset,
         )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return dense(X), y
+        return X, y
 
     def _encode(self, y: Array) -> Array:
         return y.reshape(len(y), -1)

@@ -1,5 +1,5 @@
 # What the C headers offer, the records of one call, and shapes.
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 from libc.math cimport INFINITY, sqrt
 
 cdef extern from "blocks.h" nogil:
@@ -58,6 +58,36 @@ cdef extern from "gather.h" nogil:
     int finite_run(const real *a, intp n)
     void put_row(real *out, const real *start, intp n, int room)
     real gather_value(const Source *s, intp row)
+
+cdef extern from "sparse.h" nogil:
+    ctypedef struct Nonzeros:
+        int on, wide_indptr, wide_indices
+        const char *indptr
+        const char *indices
+        Source values
+        void *memory
+        intp room, rows
+        intp *start
+        intp *stop
+        int32 *column
+        int32 *row
+        real *value
+        real *value_by
+        uint64 *key
+        uint64 *spare
+        const uint64 *by
+    intp row_length(const Nonzeros *x, intp row)
+    int gather_nonzeros(Nonzeros *x, intp from_, intp r, int finite)
+    void ask_for_nonzeros(const Nonzeros *x, const int32 *index, intp rows, intp k)
+    void sort_nonzeros(Nonzeros *x, intp count, intp I, intp c0, intp c1)
+    intp find_column(const uint64 *by, intp count, intp column)
+    void nonzeros_times_panels(int np, int nv, const real *bias, const int32 *column, const real *value, intp n,
+                               const real *w, intp w_gap, real *out, intp out_gap)
+    real dot_nonzeros(const int32 *column, const real *value, intp n, const real *w, real bias)
+    real nonzeros_tile(int nv, const real *start, const uint64 *by, const real *value, intp at, intp count, intp first,
+                       intp m, const real *b, real *out)
+    real weighted_nonzeros(const real *start, const real *dz, const uint64 *by, const real *value, intp at, intp count,
+                           intp first, intp K, real *out)
 
 cdef extern from "random.h" nogil:
     void shuffled(uint64 seed, uint64 stream, intp n, int32 *order)
@@ -197,7 +227,9 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real *params
     real *slots             # slot k of a parameter lies k * size behind its place
     real *G                 # sums of the gradient over slices; NULL where a batch is one slice
-    real *X                 # panels of (N, I): the gathered batch
+    real *X                 # panels of (N, I): the gathered batch; NULL where it is sparse
+    Nonzeros nonzeros       # the gathered batch where X is sparse
+    bint rests              # the optimizer leaves alone what has no gradient
     real *T                 # the gathered targets: like the last layer's A; NULL for labels
     real *dX                # panels of (N, I): dL/dX of the batch, where asked for
     real *scale             # (N,) weight of a row, divided by the batch's

@@ -33,8 +33,9 @@ def repeat_phase(str phase, Trainer trainer, params, slots, X, y, order, intp l,
     cdef Plan *s = &trainer.s
     cdef int what = PHASES.index(phase)
     cdef intp m = trainer.batch, batches, k
-    cdef Buffer P = flat(params, sizeof(real), s.size, True), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
-    cdef Buffer S = flat(slots, sizeof(real), s.size * s.optimizer.slots, True), o = flat(order, 4, x.view.shape[0])
+    cdef Buffer P = flat(params, sizeof(real), s.size, True)
+    cdef Rows x = Rows(X)
+    cdef Buffer S = flat(slots, sizeof(real), s.size * s.optimizer.slots, True), o = flat(order, 4, x.count)
     cdef Layer *q
     cdef float_mode before
     bind(s, trainer.program, P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), None, False)

@@ -14,7 +14,7 @@ cdef real *cut(real *base, intp *at, intp reals) noexcept:
     return base + here
 
 cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint sums, bint targets, bint dx,
-                    bint drops=False) except -1:
+                    bint drops=False, bint sparse=False) except -1:
     """Buffers for H rows, cut from one zeroed arena.  Walked twice: to measure, then to hand out."""
     cdef real *base = NULL
     cdef intp l, n = 0, walk, at
@@ -31,7 +31,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
     for walk in range(2):
         at = 0
         s.gate = <Gate *>cut(base, &at, 64)
-        s.X = cut(base, &at, panels(p.layer.I) * H * PANEL)
+        s.X = cut(base, &at, 0 if sparse else panels(p.layer.I) * H * PANEL)
         for l in range(p.L):
             q = s.layer + l
             n = (1 if q.narrow else panels(q.O) * PANEL) * H
@@ -96,6 +96,7 @@ cdef void join_blocks(Plan *s, Program p, real *base, intp *at, bint training) n
 
 cdef void end_plan(Plan *s) noexcept:
     release(s.arena)
+    release(s.nonzeros.memory)
     free(s.layer)
     s.arena, s.layer = NULL, NULL
 
@@ -103,7 +104,7 @@ cdef bint labels(Program p, Buffer t) noexcept:
     """Targets of a row loss may be one class a row."""
     return p.loss.rows != NULL and t.view.ndim == 1
 
-cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint check) except -1:
+cdef int bind(Plan *s, Program p, Buffer P, Rows x, Buffer t, Buffer w, bint check) except -1:
     """Point the plan at this call's arrays.  Targets: int32 labels (contiguous vector), or anything else as numbers."""
     cdef intp l, bytes_
     s.params = <real *>P.view.buf
@@ -112,9 +113,13 @@ cdef int bind(Plan *s, Program p, Buffer P, Buffer x, Buffer t, Buffer w, bint c
         s.layer[l].b = s.params + s.layer[l].at_b
         if s.layer[l].kind == BATCH_NORM and not s.layer[l].by_batch:
             settle(s.layer + l, s.params)
-    source(x, &s.x)
+    s.x = x.x
     if s.x.columns != s.layer.I:
         raise ValueError(f"{s.x.columns} columns where {s.layer.I} are needed")
+    if x.nonzeros.on == (s.X != NULL):
+        raise TypeError("the buffers were made for sparse rows, or these are; they do not fit each other")
+    if x.nonzeros.on:
+        make_room(s, x)
     s.rows, s.check_x, s.label = s.x.rows, check, NULL
     bytes_ = panels(s.x.columns) * PANEL * sizeof(real)
     s.x.lines, s.ahead = least(8, 1 + bytes_ // 64), least(16, 2 + 4096 // bytes_)

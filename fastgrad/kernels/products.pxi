@@ -164,8 +164,9 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     cdef real tile[TILE]
     cdef real *out = tile
     cdef const real *earlier = NULL
-    cdef bint now = last and s.clip_norm == 0
-    cdef intp t, p, i, m, at, width
+    cdef bint now = last and s.clip_norm == 0, sparse = l == 0 and s.nonzeros.on
+    cdef bint may_rest = sparse and now and not begun and s.rests and not s.follows, rests = False
+    cdef intp t, p, i, m, at, width, k = 0
     if q.kind != DENSE:
         backward_norm_weights(s, l, N, H, begun, last, thread, threads)
         return
@@ -175,7 +176,14 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
             earlier = s.G + at
         if not now:
             out = s.G + at
-        if q.narrow:
+        if sparse:
+            k = nonzeros_before(s, k, i, N)
+            rests = may_rest and not any_nonzero(s, k, i + (PANEL if q.narrow else m), N)
+        if rests:
+            s.squares[q.first_tile + t] = 0         # no gradient, and the optimizer would change nothing
+        elif sparse:
+            s.squares[q.first_tile + t] = sparse_tile(s, k, p, i, m, N, earlier, out)
+        elif q.narrow:
             s.squares[q.first_tile + t] = weighted_rows(earlier, q.dZ, X + t * H * PANEL, N, out)
         else:
             s.squares[q.first_tile + t] = columns_times_panel(
@@ -183,7 +191,7 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
         if last:
             if s.l2 != 0:
                 s.norms[q.first_tile + t] = pull(s.share, s.params + at, out, m * width, s.squares + q.first_tile + t)
-        if now:
+        if now and not rests:
             finish(s, q, at, tile, m * width)
         if i == 0:
             backward_bias(s, q, p, N, H, begun, now, t)

@@ -104,22 +104,24 @@ cdef class Program:
 
     def scores(self, params, X, out, bint link, int threads, bint check):
         """out (N, O) = the scores of X (N, I), through the loss's link where asked for."""
-        cdef Buffer P = flat(params, sizeof(real), self.size), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
-        cdef Buffer o = flat(out, sizeof(real), x.view.shape[0] * self.layer[self.L - 1].O, True)
+        cdef Buffer P = flat(params, sizeof(real), self.size)
+        cdef Rows x = Rows(X)
+        cdef Buffer o = flat(out, sizeof(real), x.count * self.layer[self.L - 1].O, True)
         return self.run(P, x, None, None, <real *>o.view.buf, link, threads, check)
 
     def losses(self, params, X, y, weight, int threads, bint check):
         """Sum of the rows' losses, each times its weight."""
-        cdef Buffer P = flat(params, sizeof(real), self.size), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
-        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.view.shape[0])
+        cdef Buffer P = flat(params, sizeof(real), self.size)
+        cdef Rows x = Rows(X)
+        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.count)
         return self.run(P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), w, NULL, False, threads, check)
 
-    cdef run(self, Buffer P, Buffer x, Buffer t, Buffer w, real *out, bint link, int threads, bint check):
+    cdef run(self, Buffer P, Rows x, Buffer t, Buffer w, real *out, bint link, int threads, bint check):
         cdef Job job
         cdef intp blocks, k
         cdef double total = 0
         cdef int status = FINE
-        job.rows, job.out, job.link, job.loss = x.view.shape[0], out, link, NULL
+        job.rows, job.out, job.link, job.loss = x.count, out, link, NULL
         job.per = least(job.rows, 9 * ROWS)         # activations of this many rows fit the second cache
         blocks = ceil_div(job.rows, job.per)
         threads = <int>max(1, min(threads, blocks))
@@ -129,7 +131,8 @@ cdef class Program:
             if job.plan == NULL or job.loss == NULL:
                 raise MemoryError
             for k in range(threads):
-                start_plan(job.plan + k, self, job.per, 1, False, False, t is not None and not labels(self, t), False)
+                start_plan(job.plan + k, self, job.per, 1, False, False, t is not None and not labels(self, t), False,
+                           False, x.nonzeros.on)
                 bind(job.plan + k, self, P, x, t, w, check)
             with nogil:
                 parallel_run(score_rows, &job, threads)

@@ -34,7 +34,8 @@ cdef void emit(Plan *s, real *out, intp m, bint link) noexcept nogil:
 cdef void block_of_rows(Plan *s, intp start, intp m) noexcept nogil:
     """Forward pass of m rows.  Where nothing but scores is wanted and X can be read as it lies, it is not gathered."""
     cdef Layer *q = s.layer
-    cdef intp l, r, stride = direct_stride(&s.x) if s.T == NULL and s.label == NULL and s.reads_user else 0
+    cdef bint direct = s.T == NULL and s.label == NULL and s.reads_user and not s.nonzeros.on
+    cdef intp l, r, stride = direct_stride(&s.x) if direct else 0
     cdef const real *X = s.X
     if stride:
         X = <const real *>s.x.data + start * stride
@@ -47,6 +48,8 @@ cdef void block_of_rows(Plan *s, intp start, intp m) noexcept nogil:
         q = s.layer + l
         if q.kind != DENSE:
             forward_norm(q, below(s, l), s.H, 0, panels(q.O), 0, m)
+        elif l == 0 and s.nonzeros.on:
+            forward_first(s, 0, m)
         elif q.narrow:
             forward_narrow(q, below(s, l), s.H, 0, m)
         else:

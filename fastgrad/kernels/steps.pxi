@@ -13,10 +13,17 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1, double total) noexcept n
     weight into `scale` (divided in double: a weight may be small beside what float32 can hold)."""
     cdef const Layer *top = s.layer + (s.L - 1)
     cdef intp r, at
+    cdef int finite
+    if s.nonzeros.on:
+        begin_rows(s, start, r0)
     for r in range(r0, r1):
         at = s.index[start + r] if s.index != NULL else start + r
-        ask_for_row(&s.x, &s.t, s.label, s.index, s.rows, start + r + s.ahead)
-        if not gather_row(&s.x, at, s.X + r * PANEL, s.H * PANEL, s.check_x):
+        if s.nonzeros.on:
+            finite = gather_sparse(s, at, start, r, r1)
+        else:
+            ask_for_row(&s.x, &s.t, s.label, s.index, s.rows, start + r + s.ahead)
+            finite = gather_row(&s.x, at, s.X + r * PANEL, s.H * PANEL, s.check_x)
+        if not finite:
             s.bad = at              # any of them serves: the caller looks for the first itself
             s.status = BAD_ROW
         if s.T != NULL:
@@ -172,6 +179,8 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
         q = s.layer + l
         if q.kind != DENSE:
             forward_norm(q, below(s, l), s.H, 0, panels(q.O), r0, r1)
+        elif l == 0 and s.nonzeros.on:
+            forward_first(s, r0, r1)
         elif q.narrow:
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
@@ -200,6 +209,8 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         if q.kind != DENSE:
             share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
             forward_norm(q, below(s, l), s.H, p0, p1, q0, q1)
+        elif l == 0 and s.nonzeros.on:
+            forward_first(s, r0, r1)
         elif q.narrow:
             forward_narrow(q, below(s, l), s.H, r0, r1)
         else:
@@ -275,6 +286,9 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
             if thread == 0:
                 stopped(s, mean_loss(s, loss, total))
             return False
+        if s.nonzeros.on and s.lowest == 0:
+            sort_slice(s, m, thread, threads)
+            barrier(s.gate, threads)
         for l in range(s.lowest, s.L):
             if not s.layer[l].frozen:
                 backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)

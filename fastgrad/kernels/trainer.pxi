@@ -8,7 +8,7 @@ cdef class Trainer:
     `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.  `drops`: whether
     it is training that goes on, with dropout and the batch's own statistics, or evaluation.  `options`: what layers ask for
     themselves, see options.pxi.  `room`: rows that the buffers hold, of a batch that goes through them in slices; 0: as many
-    as a slice may have.
+    as a slice may have.  `sparse`: whether X is a CSR matrix.
     """
     cdef Program program
     cdef Plan s
@@ -19,16 +19,17 @@ cdef class Trainer:
 
     def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
                   bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0,
-                  bint drops=True, tuple options=(), intp room=0):
+                  bint drops=True, tuple options=(), intp room=0, bint sparse=False):
         cdef intp k, H = least(least(batch, SLICE), room if room > 0 else SLICE)
         cdef bint whole = drops and program.batch_norms
+        cdef const Layer *q
         if whole:       # a batch norm takes its batch whole, with a row that would have been left over
             H = (room if room > 0 else batch) + 1
         self.program, self.batch, self.room, self.threads, self.targets = program, batch, H, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
-        start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0, targets != "labels", dx, drops)
+        start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0, targets != "labels", dx, drops, sparse)
         self.ready = True
         self.s.whole, self.s.tracks = whole, whole and optimizer != "store"
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows
@@ -38,6 +39,9 @@ cdef class Trainer:
         if targets == "slopes":
             self.s.loss = NULL
         read_options(&self.s, options)
+        q = self.s.layer
+        if sparse and l2 == 0:
+            self.s.rests = rests_on_zero(row, q.hyper) if q.c == q.own else rests_on_zero(row, self.s.hyper)
         self.s.lengthy = 6.0 * H * program.size > 2e9         # flops: tens of milliseconds
 
     def __dealloc__(self):
@@ -59,20 +63,22 @@ cdef class Trainer:
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
             int threads=0, uint64 seed=0, uint64 stream=0, mean=None, double decay=0, double since=0):
-        """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
-        trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
+        """Steps first..last of an epoch over X (N, I), dense or a CSR matrix (see `Rows`), in `order` (int32 row numbers, or
+        None), on as many threads as the trainer has room for, or fewer.  The sums of the epoch's steps before are added to
+        one by one (see `reached`), so
         that the result does not depend on how an epoch was cut into calls.  `seed`, `stream`: of this pass's dropout.
         `mean`: a buffer that follows the parameters, mean = decay mean + (1 - decay) params, from step `since` on.
 
         Gives (steps done, status, bad row, last batch's loss).
         """
         cdef Plan *s = &self.s
-        cdef Buffer P = flat(params, sizeof(real), s.size, True), x = Buffer(X, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        cdef Buffer P = flat(params, sizeof(real), s.size, True)
+        cdef Rows x = Rows(X)
         cdef Buffer S = None if s.optimizer.slots == 0 else flat(slots, sizeof(real), s.size * s.optimizer.slots, True)
-        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.view.shape[0])
+        cdef Buffer w = None if weight is None else flat(weight, sizeof(double), x.count)
         cdef Buffer o = None if order is None else flat(order, 4, 0)
         cdef Buffer r = flat(lr, sizeof(double), last - first)
-        cdef Buffer d = None if dx is None else flat(dx, sizeof(double), x.view.shape[0] * x.view.shape[1], True)
+        cdef Buffer d = None if dx is None else flat(dx, sizeof(double), x.count * x.x.columns, True)
         cdef Buffer m = None if mean is None else flat(mean, sizeof(real), s.size, True)
         bind(s, self.program, P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), w, check)
         s.slots = <real *>S.view.buf if S is not None else s.params
