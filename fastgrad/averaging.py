@@ -62,7 +62,9 @@ class SWA:
         if isinstance(self.start, int | np.integer):  # a bool is told what it is
             object.__setattr__(self, "start", arrays.check_integer(self.start, "start", 0))
         else:
-            object.__setattr__(self, "start", arrays.check_number(self.start, "start", 0.0, 1.0, open_high=True))
+            object.__setattr__(
+                self, "start", arrays.check_number(self.start, "start as a fraction", 0.0, 1.0, open_high=True)
+            )
 
 
 Average = EMA | SWA | None

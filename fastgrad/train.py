@@ -221,22 +221,10 @@ def gradient(
     )  # fmt: skip
     store = aligned(record.program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
-    run = trainer.run(
-        current(record),
-        store,
-        data.X,
-        data.y,
-        data.weight,
-        None,
-        0,
-        1,
-        np.zeros(1),
-        data.on_disk,
-        dX,
-        seed=record.seed,
-        stream=DROPS,
-    )
-    _, status, _, batch_loss = run
+    _, status, _, batch_loss = trainer.run(
+        current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX,
+        seed=record.seed, stream=DROPS,
+    )  # fmt: skip
     if status == BAD_ROW:
         not_finite(data.X, data.names[0], record.dtype)
     if status in (BAD_LOSS, BAD_GRADIENT):

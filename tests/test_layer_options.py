@@ -381,6 +381,12 @@ def test_copies_and_files_keep_it(data, tmp_path):
     assert net.astype("float64").layers == net.layers
 
 
+def test_layers_that_an_older_version_pickled_ask_for_nothing():
+    old = fg.Dense.__new__(fg.Dense)
+    vars(old).update(inputs=3, outputs=2, activation="relu")
+    assert old == fg.Dense(3, 2, "relu") and old.options == {} and hash(old) == hash(fg.Dense(3, 2, "relu"))
+
+
 def rewrite(path, change):
     with safe_open(path, framework="numpy") as file:
         header, tensors = dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -47,7 +47,7 @@ cdef void after_update(Plan *s, const Layer *q, intp at, intp n) noexcept nogil:
         follow(s.mean + at, s.params + at, n, s.mix)
 
 cdef void hold_norms(Plan *s, int thread, int threads) noexcept nogil:
-    """Columns of W that are longer than their layer allows; then the mean, which has waited for that.  Threads share panels."""
+    """Columns of W no longer than their layer allows; then the mean, which has waited for that.  Threads share panels."""
     cdef Layer *q
     cdef intp l, p, n, at, width, i
     for l in range(s.L):
