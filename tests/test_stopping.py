@@ -173,7 +173,7 @@ def test_ctrl_c_is_seen_within_a_call_that_lasts_too_long(threads, monkeypatch):
     )  # all of the epoch's steps: they would take a minute
     rows, net = 20_000_000, fg.Network([1, 64, 64, 1])
     X = np.broadcast_to(np.float32(1), (rows, 1))
-    timer = threading.Timer(1.5, _thread.interrupt_main)
+    timer = threading.Timer(4.0, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         net.fit(X, X[:, 0], epochs=1, batch_size=1, shuffle=False, optimizer=fg.SGD(0.0))
