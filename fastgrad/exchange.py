@@ -187,8 +187,8 @@ def make_record(contents: Contents) -> Record:
                 contents.refuse(f"layer {k} should have weights of shape {shape}")
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
         drops = tuple(Dropout(rate).rate for rate in told["dropout"])
-        if len(drops) not in (0, len(layers)) or any(drops[-1:]):
-            contents.refuse(f"{len(drops)} rates of dropout for {len(layers)} layers, none behind the last")
+        if len(drops) not in (0, len(layers)):
+            contents.refuse(f"{len(drops)} rates of dropout for {len(layers)} layers")
         blocks = tuple((int(start), int(end)) for start, end in told.get("blocks", ()))
         stack = checked(layers, drops, blocks)
         record = Record(stack.layers, face(**loss), told["dtype"], told["seed"], drops, blocks)
