@@ -123,7 +123,9 @@ def checked(layers: Sequence[Layer], drops: tuple[float, ...], blocks: tuple[tup
     for k, (start, end) in enumerate(blocks):
         apart = all(last < start or (start <= first and last <= end) for first, last in blocks[:k])
         if not (0 <= start <= end < len(placed) and apart):
-            raise ValueError(f"no Residual can hold layers {start} to {end} of {len(placed)}, beside {list(blocks[:k])}")
+            raise ValueError(
+                f"no Residual can hold layers {start} to {end} of {len(placed)}, beside {list(blocks[:k])}"
+            )
         if placed[start].inputs != placed[end].outputs:
             raise ValueError(
                 f"layers {start} to {end} are a Residual of {placed[start].inputs} inputs and {placed[end].outputs} outputs; "
