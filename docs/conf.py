@@ -23,6 +23,7 @@ project = "fastgrad"
 release = metadata.version("fastgrad")
 copyright = "fastgrad developers"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "myst_parser"]
+myst_enable_extensions = ["deflist"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"fastgrad {release}"

@@ -18,6 +18,8 @@ _PLACES = {
     "BatchNorm": "norms",
     "LayerNorm": "norms",
     "Residual": "stack",
+    "EMA": "averaging",
+    "SWA": "averaging",
     "History": "history",
     "DivergenceError": "history",
     "check_gradients": "check",

@@ -86,6 +86,7 @@ class Optimizer:
 
 
 Row = TypeVar("Row", Activation, Loss, Optimizer)
+Entry = TypeVar("Entry")
 
 
 def table(*rows: Row) -> dict[str, Row]:
@@ -336,7 +337,7 @@ plain = (1 - ready) * size
 )  # fmt: skip
 
 
-def lookup(table: Mapping[str, Row], name: object, what: str) -> Row:
+def lookup(table: Mapping[str, Entry], name: object, what: str) -> Entry:
     """The row called `name`; otherwise a ValueError that lists what exists and the nearest name.
 
     >>> lookup(ACTIVATIONS, "relu", "activation").kinks

@@ -45,6 +45,7 @@ class Mark:
     best: float = np.inf
     best_parameters: Array | None = None
     waited: int = 0  # epochs without a better validation loss
+    mean: Array | None = None  # of the parameters, over epochs
 
 
 def digest(data: Batches) -> int:
@@ -92,6 +93,9 @@ class Saver:
         tensors = exchange.tensors_of(record, record.published) | exchange.tensors_of(record, state.params, "training.")
         for name, slot in zip(slots, state.slots, strict=False):
             tensors |= exchange.tensors_of(record, slot, f"slots.{name}.", running=False)
+        mean = mark.mean if state.mean is None else state.mean
+        if mean is not None:
+            tensors |= exchange.tensors_of(record, mean, "mean.")
         if mark.best_parameters is not None:
             tensors |= exchange.tensors_of(record, mark.best_parameters, "best.")
         schedule, best = {"schedule": remembered(mark.schedule)}, {"best": mark.best, "waited": mark.waited}
@@ -120,7 +124,7 @@ class Saved:
                 f"resume: {self.contents.path} holds a network but no training; written by save, not by fit?"
             )
         here, there = exchange.describe(record), dict(self.contents.network)
-        for what in ("layers", "dropout", "blocks", "loss", "dtype", "seed"):
+        for what in ("layers", "dropout", "blocks", "loss", "dtype", "seed", "options"):
             if here.get(what) != there.get(what):
                 raise ValueError(
                     f"resume: the checkpoint's network has {what} {there.get(what)}, this one {here.get(what)}"
@@ -130,8 +134,8 @@ class Saved:
     def require(self, asked: Mapping[str, Any]) -> None:
         """ValueError where the fit that was interrupted was asked for something else than this one."""
         before = self.told.get("asked", {})
-        for name, value in asked.items():
-            if before.get(name) != value:
+        for name in {**before, **asked}:
+            if before.get(name) != (value := asked.get(name)):
                 if name == "data":
                     raise ValueError(
                         "resume: X, y or sample_weight are not the data that the checkpoint was trained on"
@@ -147,12 +151,14 @@ class Saved:
         """
         record, told, contents = state.record, self.told, self.contents
         try:
-            published, best = contents.buffer(record), None
+            published, best, mean = contents.buffer(record), None, None
             contents.buffer(record, "training.", state.params)
             for name, slot in zip(state.optimizer.slots, state.slots, strict=False):
                 contents.buffer(record, f"slots.{name}.", slot, running=False)
             if any(name.startswith("best.") for name in contents.tensors):
                 best = contents.buffer(record, "best.")
+            if state.mean is not None or any(name.startswith("mean.") for name in contents.tensors):
+                mean = contents.buffer(record, "mean.", state.mean)
             taken, carry, at, sums = told["reached"]
             state.reached = (float(taken), tuple(map(float, carry)), int(at), tuple(map(float, sums)))  # type: ignore[assignment]
             for name, value in told["schedule"].items():
@@ -163,7 +169,7 @@ class Saved:
                 history.add(**dict(zip(told["history"], map(float, values), strict=True)))
             mark = Mark(
                 int(told["epoch"]), int(told["epochs_seen"]), float(told["taken"]), copy.copy(schedule),
-                float(told["best"]), best, int(told["waited"]),
+                float(told["best"]), best, int(told["waited"]), None if state.mean is not None else mean,
             )  # fmt: skip
             seconds, horizon = float(told["seconds"]), int(told["horizon"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -35,11 +35,13 @@ LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
 
 
 def describe(record: Record) -> dict[str, Any]:
-    """What a network is, without its numbers.  Blocks have an entry only where there are any, as files before had none."""
+    """What a network is, without its numbers.  "options", "blocks" only where there are any: older versions read the rest."""
+    options = [layer.options if isinstance(layer, Dense) else {} for layer in record.layers]
     return {
         "layers": [describe_layer(layer) for layer in record.layers],
         "dropout": list(record.drops), "loss": {"name": record.loss.name, **record.loss.hyper},
         "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
+        **({"options": options} if any(options) else {}),
         **({"blocks": [list(block) for block in record.blocks]} if record.blocks else {}),
     }  # fmt: skip
 
@@ -51,12 +53,12 @@ def describe_layer(layer: Layer) -> Any:
     return {"kind": layer.kind, **{f.name: getattr(layer, f.name) for f in dataclasses.fields(layer) if f.init}}
 
 
-def read_layer(told: Any) -> Layer:
+def read_layer(told: Any, options: dict[str, Any]) -> Layer:
     """The other way; KeyError, TypeError or ValueError where it is no layer."""
     if isinstance(told, dict):
-        return NORMS[told["kind"]](**{name: value for name, value in told.items() if name != "kind"})
+        return NORMS[told["kind"]](**{name: value for name, value in told.items() if name != "kind"}, **options)
     inputs, outputs, activation = told
-    return Dense(int(inputs), int(outputs), str(activation))
+    return Dense(int(inputs), int(outputs), str(activation), **options)
 
 
 def as_json(value: Any, name: str) -> str:
@@ -176,9 +178,12 @@ def make_record(contents: Contents) -> Record:
         if len(told["layers"]) > LAYER_LIMIT:
             contents.refuse(f"it has {len(told['layers'])} layers")
         layers, loss = [], dict(told["loss"])
-        for k, one in enumerate(told["layers"]):
+        options = [dict(one) for one in told.get("options", [{}] * len(told["layers"]))]
+        if len(options) != len(told["layers"]):
+            contents.refuse(f"options of {len(options)} layers for {len(told['layers'])}")
+        for k, (one, more) in enumerate(zip(told["layers"], options, strict=True)):
             try:
-                layers.append(layer := read_layer(one))
+                layers.append(layer := read_layer(one, more))
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 contents.refuse(f"layer {k}: {error}")
             # before anything of that size is allocated; a norm is as wide as a dense layer is

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from . import arrays, catalog
+from . import arrays, catalog, initialisers
 
 
 @dataclass(frozen=True)
@@ -19,20 +19,62 @@ class Dense:
     `inputs`, `outputs`: sizes, at least 1; `activation`: a name of the catalog, elementwise, default none.
     ValueError or TypeError where one is out of range or unknown.
 
+    By keyword, and of this layer alone:
+
+    - `init`: how W is first drawn: he_uniform, he_normal, glorot_uniform, glorot_normal, lecun_uniform, lecun_normal,
+      orthogonal or zeros; None: uniform, as it suits the activation.  b starts at zero.
+    - `weight_decay`: in place of the optimizer's own, of W and b; `fit` raises ValueError where the optimizer has none.
+    - `l1`: behind each step `W = sign(W) max(abs(W) - lr lr_factor l1, 0)`, that of `l1 sum(abs(W))`: real zeros.
+    - `max_norm`: behind each step the weights into an output, a column of W, are scaled back to this length where longer.
+    - `lr_factor`: multiplies the learning rate.
+    - `frozen`: W and b stay as they are.  `history["grad_norm"]` and `clip_norm` count what is trained; `gradient` gives all.
+
     Source: Rumelhart, Hinton & Williams, Nature 323 (1986).
 
     >>> Dense(3, 2, "relu")
     Dense(inputs=3, outputs=2, activation='relu')
+    >>> Dense(3, 2, init="orthogonal", frozen=True)
+    Dense(inputs=3, outputs=2, activation='identity', init='orthogonal', frozen=True)
     """
 
     inputs: int
     outputs: int
     activation: str = "identity"
+    init: str | None = field(default=None, kw_only=True)
+    weight_decay: float | None = field(default=None, kw_only=True)
+    l1: float = field(default=0.0, kw_only=True)
+    max_norm: float | None = field(default=None, kw_only=True)
+    lr_factor: float = field(default=1.0, kw_only=True)
+    frozen: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("inputs", "outputs"):  # NumPy's integers become plain ones
             object.__setattr__(self, name, arrays.check_integer(getattr(self, name), name, 1))
         catalog.lookup(catalog.ACTIVATIONS, self.activation, "activation")
+        if self.init is not None:
+            initialisers.check(self.init)
+        for name in ("weight_decay", "l1", "max_norm", "lr_factor"):
+            value = getattr(self, name)
+            if value is not None or name in ("l1", "lr_factor"):
+                value = arrays.check_number(value, name, 0.0, open_low=name in ("max_norm", "lr_factor"))
+                object.__setattr__(self, name, value)
+        if not isinstance(self.frozen, bool | np.bool_):
+            raise TypeError(f"frozen must be True or False, got {self.frozen!r}")
+        object.__setattr__(self, "frozen", bool(self.frozen))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is not as it is by default, of the arguments that are given by keyword.
+
+        >>> Dense(3, 2, l1=0.5).options
+        {'l1': 0.5}
+        """
+        found = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.kw_only}
+        return {name: value for name, (value, default) in found.items() if value != default}
+
+    def __repr__(self) -> str:
+        given = {"inputs": self.inputs, "outputs": self.outputs, "activation": self.activation, **self.options}
+        return f"Dense({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -66,13 +108,15 @@ def check_chain(layers: Sequence[Any]) -> None:
             raise ValueError(f"layer {k} has {a.outputs} outputs but layer {k + 1} has {b.inputs} inputs")
 
 
-def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
-    """[784, 128, 10] with activations, or a list of Dense, as checked layers."""
+def read_layers(layers: Any, activation: Any, init: Any = None) -> tuple[Dense, ...]:
+    """[784, 128, 10] with activations and an initialiser for all, or a list of Dense, as checked layers."""
     if isinstance(layers, (str, bytes)) or not isinstance(layers, Sequence | np.ndarray) or len(layers) == 0:
         raise TypeError(f"layers must be a list of sizes or of fg.Dense, got {layers!r}")
     if all(isinstance(layer, Dense) for layer in layers):
         if activation is not None:
             raise ValueError("activation is given by each fg.Dense; leave the argument out")
+        if init is not None:
+            raise ValueError("init is given by each fg.Dense; leave the argument out")
         check_chain(tuple(layers))
         return tuple(layers)
     if any(isinstance(layer, Dense) for layer in layers):
@@ -87,4 +131,4 @@ def read_layers(layers: Any, activation: Any) -> tuple[Dense, ...]:
         raise ValueError(f"activation has {len(names)} entries for {hidden} hidden layers")
     if not hidden and activation is not None and not several:
         catalog.lookup(catalog.ACTIVATIONS, activation, "activation")
-    return tuple(Dense(i, o, f) for i, o, f in zip(sizes[:-1], sizes[1:], [*names, "identity"], strict=True))
+    return tuple(Dense(i, o, f, init=init) for i, o, f in zip(sizes[:-1], sizes[1:], [*names, "identity"], strict=True))

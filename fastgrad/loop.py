@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, checkpoint, holdout, schedules, scoring, train
+from . import arrays, averaging, checkpoint, holdout, options, schedules, scoring, train
 from .checkpoint import Mark, Saved, Saver
 from .history import FitState, History
 from .network import Record
@@ -57,6 +57,9 @@ class Fit:
     order: Callable[[int], Array] | None = None  # the rows (int32) of an epoch in their order, where not drawn here
     state: Run | None = None  # to go on with; None: a fresh one
     clip: tuple[float, float] = train.NO_CLIP
+    room: int = 0  # rows that go through the network at a time; 0: as many as a slice may have
+    average: averaging.Average = None
+    network: Any = None  # what callbacks see
     history: History = field(default_factory=History)
     mark: Mark = field(init=False)
     started: float = 0.0  # when the present epoch began
@@ -79,7 +82,7 @@ def prepare(
     record: Record, X: Any, y: Any, *, epochs: int, batch_size: int | None, optimizer: Any, schedule: Any,
     validation: Any, sample_weight: Any, callbacks: Iterable[Any], threads: int | None, max_seconds: float | None,
     shuffle: bool, metrics: Any, early_stopping: int | None, checkpoint_path: Any, resume: Any, clip_norm: Any = None,
-    clip_value: Any = None,
+    clip_value: Any = None, accumulate: int = 1, average: Any = None, network: Any = None,
 ) -> Fit:  # fmt: skip
     """Check everything before anything is computed."""
     arrays.check_integer(epochs, "epochs", 0)
@@ -98,22 +101,26 @@ def prepare(
     metrics = several(metrics, "metrics", "names or functions")
     scoring.check(record, metrics)
     clip = train.read_clip(clip_norm, clip_value)
+    arrays.check_integer(accumulate, "accumulate", 1)
+    averaging.check(average, epochs)
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
+    options.for_kernels(record.layers, rule)
     data = train.read_data(record, X, y, sample_weight)
     held, rows = holdout.split(record, data, validation)
     if early_stopping is not None and held is None:
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
     count = data.rows if rows is None else len(rows)
-    batch = min(count, count if batch_size is None else batch_size)
+    room = min(count, count if batch_size is None else batch_size)
+    batch = min(count, room * accumulate)
     record.require_rows(batch, "X" if batch == count else "batch_size")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
     heavy = batch * record.flops_step > HEAVY_FLOPS
-    pace = Pace(train.step_threads(record, batch, threads), fixed=threads is not None or heavy)
+    pace = Pace(train.step_threads(record, room, threads), fixed=threads is not None or heavy)
     fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
-        deadline, rows, clip=clip,
+        deadline, rows, clip=clip, room=room, average=average, network=network,
     )  # fmt: skip
     if checkpoint_path is not None or resume is not None:
         asked = _asked(fit)
@@ -127,11 +134,14 @@ def prepare(
 def _asked(fit: Fit) -> dict[str, Any]:
     """What must be the same for a fit to go on with another's checkpoint."""
     held = None if fit.validation is None else checkpoint.digest(fit.validation)
+    average = averaging.described(fit.average, fit.epochs)
     return {
-        "data": checkpoint.digest(fit.data), "validation": held, "batch_size": fit.batch, "shuffle": fit.shuffle,
+        "data": checkpoint.digest(fit.data), "validation": held, "shuffle": fit.shuffle,
+        "batch_size": fit.batch if fit.batch == fit.room else [fit.room, "of", fit.batch],
         "optimizer": checkpoint.plain(fit.optimizer), "schedule": checkpoint.plain(fit.schedule),
         "metrics": [scoring.metric_name(metric) for metric in fit.metrics],
         "early_stopping": fit.patience, "clip": list(fit.clip),
+        **({} if average is None else {"average": average}),  # checkpoints of older versions have none
     }  # fmt: skip
 
 
@@ -162,7 +172,7 @@ def run(fit: Fit, progress: bool | None) -> History:
                 if not isinstance(error, OSError):
                     _save_in_passing(fit, state, error)
                 if state.ahead:
-                    train.publish(record)
+                    train.publish(record, state.mean if fit.mark.mean is None else fit.mark.mean)
             error.history = fit.history  # type: ignore[attr-defined]
             raise
     return fit.history
@@ -171,15 +181,20 @@ def run(fit: Fit, progress: bool | None) -> History:
 def _start(fit: Fit) -> tuple[Run, History]:
     """A fresh run, the one that was given, or the one that was interrupted."""
     state, fit.started = Run(fit.record, fit.optimizer) if fit.state is None else fit.state, time.monotonic()
-    state.clip = fit.clip
+    state.clip, state.room = fit.clip, fit.room
     if fit.saved is None:
         state.catch_up()
         state.begin()
+    if isinstance(fit.average, averaging.EMA):
+        state.average(fit.average.decay)
+    if fit.saved is None:
         fit.mark = replace(fit.mark, taken=state.reached[0])
         return state, fit.history
     fit.mark, history, seconds = fit.saved.restore(state, fit.schedule, fit.epochs)
     fit.started -= seconds
     fit.saved = None  # its arrays are in place
+    if fit.average is not None:
+        state.origin = None
     return state, history
 
 
@@ -206,7 +221,7 @@ def _epochs(fit: Fit, state: Run, bar: Any) -> None:
         ):  # out of time within it: what follows counts it as one, a resumed fit goes on in it
             _save(fit, state)
             fit.saver = None
-        train.publish(fit.record)
+        train.publish(fit.record, _mean(fit, state))
         logs["seconds"] = time.monotonic() - fit.started
         _evaluate(fit, logs)
         fit.history.add(**logs)
@@ -221,7 +236,7 @@ def _epochs(fit: Fit, state: Run, bar: Any) -> None:
             bar.set_postfix({k: f"{v:.4g}" for k, v in logs.items() if k in ("loss", "val_loss")}, refresh=False)
         if fit.saver is not None and fit.saver.due():
             _save(fit, state)
-        told = FitState(fit.record, epoch, fit.epochs, fit.history, dict(logs))
+        told = FitState(fit.network, epoch, fit.epochs, fit.history, dict(logs))
         answers = [f(told) for f in fit.callbacks]
         stop = any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
         if stop or _late(fit):
@@ -238,9 +253,18 @@ def _next_mark(fit: Fit, state: Run, watched: float) -> Mark:
     best, parameters, waited = old.best, old.best_parameters, old.waited + 1
     if fit.patience is not None and watched < old.best:
         best, parameters, waited = watched, record.published, 0
+    mean = record.published if isinstance(fit.average, averaging.SWA) and state.origin is None else None
     return Mark(
-        old.epoch + 1, record.epochs_seen, state.reached[0], copy.copy(fit.schedule), best, parameters, waited
+        old.epoch + 1, record.epochs_seen, state.reached[0], copy.copy(fit.schedule), best, parameters, waited, mean
     )  # fmt: skip
+
+
+def _mean(fit: Fit, state: Run) -> Array | None:
+    """What readers are to see of a whole epoch in place of the training's own parameters; None: nothing."""
+    if isinstance(fit.average, averaging.SWA):
+        first = averaging.first_epoch(fit.average, fit.epochs)
+        return averaging.epoch_mean(state.params, fit.mark.mean, fit.mark.epoch, first)
+    return state.mean
 
 
 def _out_of_patience(fit: Fit) -> bool:

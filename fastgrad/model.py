@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, exchange, loop, train
+from . import arrays, averaging, exchange, loop, train
 from .history import History
-from .layers import Dense
-from .network import ParameterList, Record, Text, summary
-from .stack import Stack, nested, read
+from .network import ParameterList, Record, Text, summary, written
+from .stack import read
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +23,8 @@ class Network:
 
     Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.BatchNorm`, `fg.LayerNorm`,
     `fg.Dropout` and `fg.Residual` between them.
-    `activation`: of hidden layers, a name or one name for each (default relu).  `loss`: a name or a loss such as
+    `activation`: of hidden layers, a name or one name for each (default relu).  `init`: how the first weights of all layers
+    are drawn, a name that `fg.Dense` lists (default: as it suits each activation).  `loss`: a name or a loss such as
     `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
     parameters, of all shuffles and of dropout.
     Raises ValueError or TypeError where one is out of range or unknown, naming it and what was expected.
@@ -42,9 +42,10 @@ class Network:
     """
 
     def __init__(
-        self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0
-    ) -> None:
-        stack = read(layers, activation)
+        self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0,
+        init: str | None = None,
+    ) -> None:  # fmt: skip
+        stack = read(layers, activation, init)
         self._record = Record(stack.layers, loss, dtype, seed, stack.drops, stack.blocks)
         self._record.history = History()
 
@@ -52,7 +53,7 @@ class Network:
     @property
     def layers(self) -> tuple[Any, ...]:
         """The layers, first to last, as they were given."""
-        return nested(Stack(self._record.layers, self._record.drops, self._record.blocks))
+        return self._record.stack
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -87,14 +88,7 @@ class Network:
         return history
 
     def __repr__(self) -> str:
-        names = self.activations
-        hidden: Any = names[0] if len(set(names[:-1])) == 1 else list(names[:-1])
-        what = f", activation={hidden!r}" if len(names) > 1 else ""
-        r = self._record
-        plain = names[-1] == "identity" and all(isinstance(layer, Dense) for layer in self.layers)
-        layers: Any = list(self.sizes) if plain else list(self.layers)
-        what = what if plain else ""
-        return f"Network({layers}{what}, loss={r.loss!r}, dtype={r.dtype.name!r}, seed={r.seed})"
+        return written(self._record)
 
     # ---- parameters ----
     @property
@@ -313,7 +307,8 @@ class Network:
         threads: int | None = None, max_seconds: float | None = None, progress: bool | None = None,
         shuffle: bool = True, metrics: Any = (), early_stopping: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None, resume: str | os.PathLike[str] | None = None,
-        clip_norm: float | None = None, clip_value: float | None = None,
+        clip_norm: float | None = None, clip_value: float | None = None, accumulate: int = 1,
+        average: averaging.EMA | averaging.SWA | None = None,
     ) -> History:  # fmt: skip
         """Train on X (N, I) and y, (N,) or (N, O), for `epochs` passes; gives the history, one entry per epoch.
 
@@ -331,6 +326,9 @@ class Network:
         All else must be as it was, data included: ValueError; a UserWarning where the instruction set differs.
         `clip_norm`: a gradient longer than this, over all parameters, is shortened to it; `clip_value`: its entries are
         held within it, as PyTorch's `clip_grad_norm_` and `clip_grad_value_`; `history["grad_norm"]` is taken before.
+        `accumulate`: so many batches make one step, as one batch of all their rows would, in the memory of one.
+        `average`: `fg.EMA(...)` or `fg.SWA(...)`: the network, its validation and metrics are those of the mean of the
+        parameters; `history["loss"]` is that of the parameters themselves.
 
         Raises ValueError or TypeError for bad input before anything is computed; `fg.DivergenceError` where the loss
         stops being finite; RuntimeError where another thread trains this network.  Ctrl-C and a callback's error come
@@ -338,24 +336,12 @@ class Network:
         """
         fit = loop.prepare(
             self._record, X, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, schedule=schedule,
-            validation=validation, sample_weight=sample_weight, callbacks=self._callbacks(callbacks), threads=threads,
+            validation=validation, sample_weight=sample_weight, callbacks=callbacks, threads=threads,
             max_seconds=max_seconds, shuffle=shuffle, metrics=metrics, early_stopping=early_stopping,
-            checkpoint_path=checkpoint, resume=resume, clip_norm=clip_norm, clip_value=clip_value,
+            checkpoint_path=checkpoint, resume=resume, clip_norm=clip_norm, clip_value=clip_value, accumulate=accumulate,
+            average=average, network=self,
         )  # fmt: skip
         return loop.run(fit, progress)
-
-    def _callbacks(self, callbacks: Any) -> tuple[Callable[[Any], Any], ...]:
-        """Callbacks see this network, not its record."""
-        given = loop.several(callbacks, "callbacks", "functions of one argument")
-
-        def wrap(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            def told(state: Any) -> Any:
-                state.network = self
-                return f(state)
-
-            return told
-
-        return tuple(wrap(f) if callable(f) else f for f in given)
 
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, batch_size: int | None = None, optimizer: Any = None,

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, catalog, dispatch
+from . import arrays, dispatch, initialisers
+from .layers import Dense
 from .losses import Loss, as_loss
 from .norms import BatchNorm, Norm
-from .stack import Layer
+from .stack import Layer, Stack, nested
 
 Array = npt.NDArray[Any]
-NORM_FLOPS = (
-    8  # of a norm forward, for each value: half of what a multiplication and an addition in a product are counted
-)
+NORM_FLOPS = 8  # a value of a norm counts as so many multiplications and additions in a product
 
 
 def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
@@ -110,24 +109,25 @@ class Record:
             )
 
     def draw(self) -> None:
-        """First parameters: weights uniform within the bound that suits the activation, biases zero.
+        """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero.
 
-        He: sqrt(6 / I); Glorot: sqrt(6 / (I + O)); LeCun: sqrt(3 / I).  Sources: He et al. 2015, arXiv:1502.01852;
-        Glorot & Bengio 2010; LeCun et al. 1998.  Of a norm: gamma and the running variance one, beta and the mean zero.
+        Of a norm gamma and the running variance are one, beta and the running mean zero.
         """
-        for k in self.batch_norms:
-            zero, one = np.zeros(self.layers[k].outputs, self.dtype), np.ones(self.layers[k].outputs, self.dtype)
-            self.program.running(self.published, k, zero, one, True)
-        for k in self.trained:
-            layer, (i, o) = self.layers[k], (self.layers[k].inputs, self.layers[k].outputs)
-            if isinstance(layer, Norm):
-                self.program.pack(self.published, k, np.ones(o, self.dtype), np.zeros(o, self.dtype))
-                continue
-            kind = catalog.ACTIVATIONS[layer.activation].init
-            bound = {"he": 6 / i, "glorot": 6 / (i + o), "lecun": 3 / i}[kind] ** 0.5
-            draws = np.empty((i, o))
-            self.kernels.fill_uniform(self.seed, k, bound, draws)
-            self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
+        for k, layer in enumerate(self.layers):
+            i, o = layer.inputs, layer.outputs
+            zeros, ones = np.zeros(o, self.dtype), np.ones(o, self.dtype)
+            if isinstance(layer, BatchNorm):
+                self.program.running(self.published, k, zeros, ones, True)
+            if isinstance(layer, Dense):
+                draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
+                self.program.pack(self.published, k, draws.astype(self.dtype), zeros)
+            elif layer.affine:
+                self.program.pack(self.published, k, ones, zeros)
+
+    @property
+    def stack(self) -> tuple[Any, ...]:
+        """The layers as the user gave them, with dropout and residual blocks in their places."""
+        return nested(Stack(self.layers, self.drops, self.blocks))
 
     def count(self, k: int) -> int:
         """Parameters of layer k."""
@@ -186,16 +186,16 @@ def summary(record: Record) -> Text:
     """Layers, parameters, memory and arithmetic of a network, as a table."""
     rows = [("layer", "W", "activation", "parameters", "share")]
     for k, layer in enumerate(record.layers):
-        own = record.count(k)
+        own, more = record.count(k), []
         if isinstance(layer, Norm):
             shape = f"{layer.kind.replace('_', ' ')} ({layer.width},)"
         else:
             shape = f"({layer.inputs}, {layer.outputs})"
-        more = f", dropout {record.drops[k]:g}" if any(record.drops[k : k + 1]) else ""
-        for start, end in record.blocks:
-            if end == k:
-                more += f", + layers.{start - 1}" if start else ", + X"
-        rows.append((f"layers.{k}", shape, layer.activation + more, f"{own:,}", f"{own / record.size:.1%}"))
+            more += [f"{name} {value}" if value is not True else name for name, value in layer.options.items()]
+        more += [f"dropout {rate:g}" for rate in record.drops[k : k + 1] if rate]
+        more += [f"+ layers.{start - 1}" if start else "+ X" for start, end in record.blocks if end == k]
+        what = ", ".join([layer.activation, *more])
+        rows.append((f"layers.{k}", shape, what, f"{own:,}", f"{own / record.size:.1%}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -208,6 +208,25 @@ def summary(record: Record) -> Text:
         f"\na row: {quantity(record.flops_forward, 'flop')} to predict, {quantity(record.flops_step, 'flop')} to train on"
         f"\nloss {record.loss!r}, seed {record.seed}"
     )
+
+
+def written(record: Record) -> str:
+    """The network as the call that makes it: by sizes where that says all."""
+    layers = record.stack
+    if not all(isinstance(layer, Dense) for layer in layers):
+        what = f"[{', '.join(map(repr, layers))}]"
+        return f"Network({what}, loss={record.loss!r}, dtype={record.dtype.name!r}, seed={record.seed})"
+    names, plain = [layer.activation for layer in layers], [layer.options == {} for layer in layers]
+    what = f"[{', '.join(map(repr, record.stack))}]"
+    if layers[0].init is not None:
+        plain = [layer.options == {"init": layers[0].init} for layer in layers]
+    if names[-1] == "identity" and all(plain):
+        what = repr(list(record.sizes))
+        if len(names) > 1:
+            what += f", activation={names[0] if len(set(names[:-1])) == 1 else names[:-1]!r}"
+        if layers[0].init is not None:
+            what += f", init={layers[0].init!r}"
+    return f"Network({what}, loss={record.loss!r}, dtype={record.dtype.name!r}, seed={record.seed})"
 
 
 def quantity(value: float, unit: str) -> str:

@@ -2,7 +2,8 @@
 
     from fastgrad.sklearn import MLPClassifier, MLPRegressor
 
-and AutoencoderDetector, an outlier detector after scikit-learn's and pyod's conventions.
+AutoencoderDetector, an outlier detector after scikit-learn's and pyod's conventions, and MatrixFactorization, a recommender
+after implicit's.
 
 Arguments, attributes, methods, defaults of the perceptrons and the random numbers that they draw are those of
 `sklearn.neural_network`, version 1.9, so that a float64 training follows the same trajectory.  Beyond it stand arguments
@@ -15,6 +16,7 @@ the best of before; scikit-learn's are the last.
 try:
     from .estimators.classifier import MLPClassifier
     from .estimators.detector import AutoencoderDetector
+    from .estimators.recommender import MatrixFactorization
     from .estimators.regressor import MLPRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").split(".")[0] != "sklearn":
@@ -23,4 +25,4 @@ except ModuleNotFoundError as error:
         "fastgrad.sklearn needs scikit-learn 1.6 or newer: pip install 'fastgrad[sklearn]'", name="sklearn"
     ) from error
 
-__all__ = ["AutoencoderDetector", "MLPClassifier", "MLPRegressor"]
+__all__ = ["AutoencoderDetector", "MLPClassifier", "MLPRegressor", "MatrixFactorization"]

@@ -65,13 +65,15 @@ class Stack:
     blocks: tuple[tuple[int, int], ...] = ()
 
 
-def read(layers: Any, activation: Any) -> Stack:
+def read(layers: Any, activation: Any, init: Any = None) -> Stack:
     """What a user gave as layers; ValueError or TypeError where it makes no network."""
     several = isinstance(layers, list | tuple)
     if not several or all(isinstance(layer, Dense) for layer in layers) or not any(map(is_more, layers)):
-        return Stack(read_layers(layers, activation))
+        return Stack(read_layers(layers, activation, init))
     if activation is not None:
         raise ValueError("activation is given by each layer; leave the argument out")
+    if init is not None:
+        raise ValueError("init is given by each fg.Dense; leave the argument out")
     if not all(isinstance(layer, Dense) or is_more(layer) for layer in layers):
         raise TypeError(f"layers: {next(filter(is_more, layers))} stands between fg.Dense layers, not between sizes")
     found: list[Layer] = []

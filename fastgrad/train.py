@@ -20,6 +20,7 @@ from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
 from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
+from .options import for_kernels
 
 Array = npt.NDArray[Any]
 Reached = tuple[float, tuple[float, ...], int, tuple[float, float, float]]
@@ -92,12 +93,13 @@ def training(record: Record, refusal: str = "this network is being trained by an
         record.busy.release()
 
 
-def publish(record: Record) -> None:
-    """Make the training's parameters those that readers see (by a copy: readers may still hold the old ones)."""
+def publish(record: Record, mean: Array | None = None) -> None:
+    """Make the training's parameters, or a mean of them, what readers see (by a copy: they may still hold the old ones)."""
     run = record.run
     fresh = aligned(record.program.size, record.dtype)
-    fresh[:] = run.params
-    record.published = run.origin = fresh
+    fresh[:] = run.params if mean is None else mean
+    record.published = fresh
+    run.origin = fresh if mean is None else None  # whoever goes on later starts from what readers see
     run.ahead = False
 
 
@@ -205,12 +207,16 @@ class Run:
     `params` is the training's own copy; `origin` the published buffer that it came from or went to; `ahead` says that
     `params` has moved on since.  `l2`: the loss of a batch has the term l2 / 2 * sum of W^2 / the batch's weight (biases
     have none).  `by_rows`: in the mean over an epoch a batch's loss counts by its rows, not by its weight.  `clip`: the
-    longest gradient and its largest entry that the optimizer sees, 0 for any.
+    longest gradient and its largest entry that the optimizer sees, 0 for any.  `room`: rows that go through the network at
+    a time, 0 for as many as a slice may have.  `mean`: follows the parameters step by step, with `decay` as the past's share.
     """
 
     def __init__(self, record: Record, optimizer: Optimizer, l2: float = 0.0, by_rows: bool = False) -> None:
         self.record, self.optimizer, self.l2, self.by_rows = record, optimizer, l2, by_rows
-        self.clip = NO_CLIP
+        self.clip, self.room = NO_CLIP, 0
+        self.options = for_kernels(record.layers, optimizer)
+        self.mean: Array | None = None
+        self.decay, self.since = 0.0, 0.0
         self.passes = 0  # over the data, as far as dropout is concerned: each has its own masks
         self.params = aligned(record.program.size, record.dtype)
         self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
@@ -231,6 +237,11 @@ class Run:
             self.params[:] = self.record.published
             self.origin = self.record.published
 
+    def average(self, decay: float) -> None:
+        """Have a mean follow the parameters from here on."""
+        self.mean, self.decay, self.since = aligned(self.record.program.size, self.record.dtype), decay, self.reached[0]
+        self.mean[:] = self.params
+
     def begin(self) -> None:
         """An epoch begins: no step of it is done, and its sums are zero."""
         self.reached = (*self.reached[:2], 0, (0.0, 0.0, 0.0))
@@ -239,12 +250,12 @@ class Run:
         self, data: Batches, batch: int, threads: int, order: Array | None, first: int, last: int, lr: Array
     ) -> Any:
         """Steps first..last of an epoch; gives what `Trainer.run` gives."""
-        shape = batch, data.kind, self.l2 * data.unit, self.clip
+        shape = batch, data.kind, self.l2 * data.unit, self.clip, self.room
         if shape != self._shape or threads > self._trainer.threads:
             o = self.optimizer
             self._trainer = self.record.kernels.Trainer(
                 self.record.program, batch, o.row.name, o.variant, o.numbers, data.kind, threads, False, shape[2],
-                self.by_rows, *self.clip,
+                self.by_rows, *self.clip, options=self.options, room=self.room,
             )  # fmt: skip
             self._shape = shape
         self._trainer.reached = self.reached
@@ -252,7 +263,8 @@ class Run:
         try:
             return self._trainer.run(
                 self.params, self.slots, data.X, data.y, data.weight, order, first, last, lr, data.on_disk,
-                threads=threads, seed=self.record.seed, stream=DROPS + self.passes,
+                threads=threads, seed=self.record.seed, stream=DROPS + self.passes, mean=self.mean, decay=self.decay,
+                since=self.since,
             )  # fmt: skip
         finally:
             self.reached = self._trainer.reached
@@ -283,7 +295,7 @@ def partial_fit(
             run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))
         elif optimizer is not None and as_optimizer(optimizer) != run.optimizer:
             raise ValueError(f"partial_fit goes on with {run.optimizer!r}; to change it, start anew with fit")
-        run.clip = clip
+        run.clip, run.room, run.mean = clip, 0, None
         run.catch_up()
         if run.before is None:
             run.before = aligned(record.program.size, record.dtype)

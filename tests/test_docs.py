@@ -47,6 +47,14 @@ def test_a_module_without_a_topic_gets_a_page_of_its_own(monkeypatch):
     assert pages["index"].index("   history\n") < pages["index"].index("   losses\n")
 
 
+@pytest.mark.parametrize("page", sorted(Path(__file__).parents[1].glob("docs/*.md")), ids=lambda path: path.name)
+def test_the_examples_of_a_page_run(page):
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks, 1):
+        exec(compile(block, f"{page.name}, block {number}", "exec"), names)
+
+
 # ---- the rule itself ------------------------------------------------------------------------------------------------
 
 

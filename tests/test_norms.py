@@ -309,6 +309,63 @@ def test_a_limit_that_is_never_reached_changes_nothing(rng):
     assert abs(np.linalg.norm(net.parameters - before) - 0.01) < 1e-6
 
 
+def test_the_mean_of_the_parameters_has_the_mean_of_the_statistics(rng, tmp_path):
+    """As torch.optim.swa_utils.AveragedModel(use_buffers=True)."""
+    X, y = rows_of(rng, 40)
+    plain, seen = three(fg.BatchNorm, 17), []
+    for _ in range(6):
+        plain.partial_fit(X, y, optimizer="sgd")
+        seen.append({**dict(plain.named_parameters()), **dict(plain.named_buffers())})
+    want = seen[0]
+    for now in seen[1:]:
+        want = {name: 0.8 * value + 0.2 * now[name] for name, value in want.items()}
+    fit = {"batch_size": None, "optimizer": "sgd", "shuffle": False}
+    for average, expected in (
+        (fg.EMA(0.8), want),
+        (fg.SWA(4), {name: (seen[4][name] + seen[5][name]) / 2 for name in want}),
+    ):
+        net, resumed = three(fg.BatchNorm, 17), three(fg.BatchNorm, 17)
+        net.fit(X, y, epochs=6, average=average, **fit)
+        for name, array in (*net.named_parameters(), *net.named_buffers()):
+            np.testing.assert_allclose(array, expected[name], rtol=1e-10, atol=1e-12, err_msg=name)
+        three(fg.BatchNorm, 17).fit(
+            X, y, epochs=6, average=average, checkpoint=tmp_path / "c", callbacks=lambda told: told.epoch == 4, **fit
+        )
+        resumed.fit(X, y, epochs=6, average=average, resume=tmp_path / "c", **fit)
+        assert state(resumed) == state(net)
+
+
+def test_accumulated_batches_are_one_batch(rng):
+    """Its statistics, too: a network with a batch norm holds it whole."""
+    X, y = rows_of(rng, 49)
+    found = []
+    for fit in ({"batch_size": 16}, {"batch_size": 4, "accumulate": 4}, {"batch_size": 1, "accumulate": 16}):
+        net = three(fg.BatchNorm, 17)
+        net.fit(X, y, epochs=2, **fit)
+        found.append(state(net))
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_layers_below_may_be_frozen(norm, rng):
+    X, y = rows_of(rng, 40)
+    nets = []
+    for frozen, threads in ((False, 1), (True, 1), (True, 3)):
+        net = fg.Network(
+            [fg.Dense(5, 17, frozen=frozen), norm(activation="tanh"), fg.Dense(17, 3)],
+            loss="cross_entropy", dtype="float64", seed=1,
+        )  # fmt: skip
+        net.fit(X, y, epochs=1, batch_size=None, shuffle=False, threads=threads, optimizer="sgd")
+        nets.append(net)
+    assert state(nets[1]) == state(nets[2])
+    assert (
+        nets[1].weights[0] == fg.Network([5, 17, 3], seed=1, dtype="float64", activation="identity").weights[0]
+    ).all()
+    for place in (1, 2):  # one step: what is trained has the same gradient
+        assert (nets[0].weights[place] == nets[1].weights[place]).all()
+        assert (nets[0].biases[place] == nets[1].biases[place]).all()
+
+
 def test_norms_help_a_deep_network_to_learn(rng):
     """Twelve narrow layers of tanh on badly scaled inputs."""
     X = rng.normal(size=(400, 6)) * 10.0 ** rng.integers(-3, 4, 6)

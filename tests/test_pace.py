@@ -38,6 +38,20 @@ def test_a_busy_machine_is_noticed_and_forgotten():
     assert after[2] > after.get(1, 0.0)
 
 
+def test_a_single_stall_changes_nothing():
+    pace = Pace(2, fixed=False)
+    drive(pace, lambda threads, now: 1e-4 if threads == 1 else 6e-5, 1.0)
+    stalls = iter([0.008])
+    after, _ = drive(pace, lambda threads, now: 1e-4 if threads == 1 else 6e-5 + next(stalls, 0.0), 0.3)
+    assert after[2] > 0.8 * sum(after.values())
+
+
+def test_a_short_training_loses_little_to_threads_that_do_not_help():
+    for seconds, share in ((0.03, 0.3), (0.3, 0.15), (3.0, 0.15)):
+        spent, _ = drive(Pace(2, fixed=False), lambda threads, now: 7e-5 if threads == 1 else 1.1e-3, seconds)
+        assert spent[2] < share * sum(spent.values())
+
+
 def test_a_cold_start_does_not_decide():
     """The first calls of both are slow; the better one is chosen all the same."""
     calls = []

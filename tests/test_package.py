@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "layers", "norms", "stack", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring",
-    "holdout", "pace", "files", "exchange", "checkpoint", "loop",
+    "initialisers", "layers", "norms", "stack", "options", "averaging", "network", "losses", "optimizers", "schedules",
+    "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -40,7 +40,7 @@ BENCH = {
     "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
     "bench.results", "bench.compare", "bench.charts", "bench.report",
 }  # fmt: skip
-ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "base")}
+ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "callbacks", "base")}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -53,12 +53,15 @@ LAYERS: dict[str, set[str]] = {
     "losses": {"catalog"},
     "schedules": {"catalog"},
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
-    "layers": {"catalog", "arrays"},
+    "initialisers": {"catalog", "formulas"},
+    "layers": {"catalog", "arrays", "initialisers"},
     "norms": {"catalog", "arrays"},
     "stack": {"layers", "norms"},
-    "network": {"catalog", "arrays", "losses", "dispatch", "norms", "stack"},
+    "options": {"formulas", "layers", "optimizers", "stack"},
+    "averaging": {"arrays"},
+    "network": {"arrays", "losses", "dispatch", "initialisers", "layers", "norms", "stack"},
     "diagnosis": {"network", "norms"},
-    "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "history"},
+    "train": {"arrays", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
     "scoring": {"train", "network"},
     "holdout": {"arrays", "network", "train"},
     "pace": set(),
@@ -67,9 +70,11 @@ LAYERS: dict[str, set[str]] = {
     "checkpoint": {"dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",
+        "averaging",
         "schedules",
         "train",
         "history",
+        "options",
         "network",
         "optimizers",
         "scoring",
@@ -86,14 +91,19 @@ LAYERS: dict[str, set[str]] = {
     "__init__": TRAINING | CHECKING | {"model"},
     "estimators.rules": {"catalog", "losses", "optimizers", "private_rows", "schedules"},
     "estimators.engine": TRAINING | {"estimators.rules"},
-    "estimators.arguments": {"catalog", "losses", "optimizers", "estimators.rules"},
+    "estimators.arguments": {"catalog", "losses", "optimizers", "schedules", "estimators.rules"},
     "estimators.progress": set(),
+    "estimators.callbacks": {"estimators.engine"},
     "estimators.base": TRAINING | ESTIMATORS - {"estimators.base"},
     "estimators.classifier": TRAINING | ESTIMATORS,
     "estimators.regressor": TRAINING | ESTIMATORS,
     "estimators.outliers": {"estimators.engine"},
     "estimators.detector": TRAINING | ESTIMATORS | {"estimators.outliers", "model"},
-    "sklearn": {"estimators.classifier", "estimators.detector", "estimators.regressor"},
+    "estimators.ratings": set(),
+    "estimators.ranks": set(),
+    "estimators.factors": {"dispatch", "estimators.ratings"},
+    "estimators.recommender": {"estimators.factors", "estimators.ranks", "estimators.ratings"},
+    "sklearn": {"estimators.classifier", "estimators.detector", "estimators.recommender", "estimators.regressor"},
     "tables.table": set(),
     "tables.reading": {"tables.table"},
     "tables.encoding": {"tables.table"},

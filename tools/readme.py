@@ -1,4 +1,4 @@
-"""Fill the tables of README.md from the catalog: `python tools/readme.py` writes them, with `--check` it only compares.
+"""Fill the tables of README.md and of the guide: `python tools/readme.py` writes them, with `--check` it only compares.
 
 `python tools/readme.py --picture RESULTS.json` draws docs/ratios.svg from a file of `fastgrad bench peers --json`.
 """
@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the tables come from the checkout, built or not
 
 from fastgrad import catalog  # noqa: E402  (needs the path above)
+from fastgrad.initialisers import INITIALISERS  # noqa: E402
+
+PAGES = {"README.md": ("activations", "losses", "optimizers"), "docs/training.md": ("initialisers",)}
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -36,19 +39,29 @@ def tables() -> dict[str, str]:
     optimizers = [
         [f"`fg.{r.public}`", r.about, arguments(dict(r.hyper)), r.source] for r in catalog.OPTIMIZERS.values()
     ]
+    laws = {
+        "uniform": "uniform, at most `{}`",
+        "normal": "normal, deviation `{}`",
+        "orthogonal": "at right angles, length 1",
+    }
+    initialisers = [
+        [f"`{r.name}`", laws.get(r.law, r.law).format(r.scale), r.about, r.source] for r in INITIALISERS.values()
+    ]
     return {
+        "initialisers": table(["init", "weights", "what for", "source"], initialisers),
         "activations": table(["activation", "what it does", "source"], activations),
         "losses": table(["name", "class", "what it is", "link of `predict`", "arguments", "source"], losses),
         "optimizers": table(["optimizer", "what it does", "arguments", "source"], optimizers),
     }
 
 
-def filled(text: str) -> str:
-    """README's text with its tables up to date; ValueError where a marker is missing."""
-    for name, body in tables().items():
+def filled(text: str, names: tuple[str, ...] = PAGES["README.md"]) -> str:
+    """A page's text with its tables up to date; ValueError where a marker is missing."""
+    for name in names:
+        body = tables()[name]
         pattern = re.compile(rf"(<!-- catalog:{name} -->\n).*?(<!-- /catalog -->)", re.DOTALL)
         if not pattern.search(text):
-            raise ValueError(f"README.md has no marker <!-- catalog:{name} -->")
+            raise ValueError(f"the page has no marker <!-- catalog:{name} -->")
         text = pattern.sub(lambda m, body=body: f"{m[1]}{body}\n{m[2]}", text)
     return text
 
@@ -69,11 +82,11 @@ if __name__ == "__main__":
     if "--picture" in sys.argv:
         draw(Path(sys.argv[sys.argv.index("--picture") + 1]))
         sys.exit()
-    path = ROOT / "README.md"
-    before = path.read_text(encoding="utf-8")
-    after = filled(before)
-    if "--check" in sys.argv:
-        sys.exit(
-            "README.md's tables are not those of the catalog: run python tools/readme.py" if after != before else 0
-        )
-    path.write_text(after, encoding="utf-8")
+    for page, names in PAGES.items():
+        path = ROOT / page
+        before = path.read_text(encoding="utf-8")
+        after = filled(before, names)
+        if "--check" not in sys.argv:
+            path.write_text(after, encoding="utf-8")
+        elif after != before:
+            sys.exit(f"{page}'s tables are not those of the catalog: run python tools/readme.py")

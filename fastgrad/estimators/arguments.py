@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from .. import catalog
 from ..losses import Loss
 from ..optimizers import Optimizer
+from ..schedules import Schedule
 from .rules import ACTIVATIONS, MORE_LOSSES, REGRESSION
 
 STOCHASTIC = ("sgd", "adam")
@@ -21,7 +22,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "solver": [StrOptions({*STOCHASTIC, "lbfgs"})],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -72,6 +73,8 @@ Arguments beyond it, by keyword:
 
 - optimizer: a name or an optimizer of fastgrad such as `fg.AdamW(1e-3)`, in place of the solver's; a name takes
   learning_rate_init.
+- learning_rate: also a schedule such as `fg.Cosine()`, over max_iter epochs, of any solver that takes steps on batches
+  (not for partial_fit).
 - validation_set: (X, y) or (X, y, sample_weight) to judge the training by: `validation_loss_curve_` holds its loss after
   each epoch; with early_stopping it takes the place of the rows held out, and partial_fit may be combined with
   early_stopping: each call adds to `validation_scores_`, none restores parameters.

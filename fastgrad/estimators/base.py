@@ -26,8 +26,9 @@ from ..history import DivergenceError
 from ..losses import Loss, as_loss
 from . import progress
 from .arguments import STOCHASTIC
+from .callbacks import CallbackSupportMixin, Tasks
 from .engine import Engine, Epochs, Shape, dense
-from .rules import ACTIVATIONS, LearningRate, output_name, update_rule
+from .rules import ACTIVATIONS, learning_rate, output_name, update_rule
 
 Array = npt.NDArray[Any]
 Held = tuple[Array, Array, Array | None]  # X, targets (N, O), sample weights
@@ -36,7 +37,7 @@ NOT_FINITE = (
 )
 
 
-class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A multi-layer perceptron; the two estimators add targets, loss and predictions."""
 
     # the arguments, as they were given: what each may be stands in arguments.py
@@ -44,7 +45,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     hidden_layer_sizes: Any
     activation: Any
     solver: str
-    learning_rate: str
+    learning_rate: Any
     learning_rate_init: float
     alpha: float
     power_t: float
@@ -116,16 +117,36 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with progress.unharmed(self):
             engine, data, Y = self._begin(X, y, sample_weight, incremental)
             asked = self._plan(engine, data, Y, incremental) if self._stochastic else None
-        if asked is None:
-            self._fit_lbfgs(engine, data)
-        else:
+        if incremental:
+            assert asked is not None
             self._fit_stochastic(engine, data, asked, incremental)
+            return
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        name, most = ("lbfgs-iter", None) if asked is None else ("epoch", self.max_iter)
+        tasks = Tasks(self, name, most, {"X": X, "y": y, "metadata": metadata})
+        if asked is None:
+            self._fit_lbfgs(engine, data, tasks)
+        else:
+            self._fit_stochastic(engine, data, tasks.around(asked, lambda: self._as_fitted(engine)), incremental)
+        tasks.close(lambda: self._as_fitted(engine))
+
+    def _as_fitted(self, engine: Engine) -> dict[str, Any]:
+        """The attributes that a copy needs to be this estimator as if its fit had ended now; its engine is its own."""
+        coefs, intercepts = self._best_parameters if self._stochastic and self.early_stopping else engine.parameters()
+        return {"coefs_": coefs, "intercepts_": intercepts, "_engine": None}
 
     def _begin(self, X: Any, y: Any, weight: Any, incremental: bool) -> tuple[Engine, train.Batches, Array]:
         """Check the data and, where the training does not go on from before, draw first parameters."""
         hidden, activations = self._hidden_sizes(), self._activations()
-        if not self._stochastic and (self.dropout or self.clip_norm is not None):
-            raise ValueError("dropout and clip_norm are for solvers that take steps on batches, not for lbfgs")
+        planned = not isinstance(self.learning_rate, str)
+        if not self._stochastic and (self.dropout or self.clip_norm is not None or planned):
+            raise ValueError(
+                "dropout, clip_norm and schedules are for solvers that take steps on batches, not for lbfgs"
+            )
+        if incremental and planned:
+            raise ValueError(
+                f"partial_fit has no end for {self.learning_rate!r} to run towards: set learning_rate_init"
+            )
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if self.early_stopping and incremental and self.validation_set is None:
             raise ValueError("partial_fit does not support early_stopping=True without a validation_set")
@@ -199,18 +220,25 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         engine.load(self.coefs_, self.intercepts_)
         return engine
 
-    def _fit_lbfgs(self, engine: Engine, data: train.Batches) -> None:
+    def _fit_lbfgs(self, engine: Engine, data: train.Batches, tasks: Tasks) -> None:
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+
+        def fitted() -> dict[str, Any]:
+            return self._as_fitted(engine)
 
         def told(intermediate_result: Any) -> None:
             progress.tell(self, f"loss = {intermediate_result.fun:.8f}")
+            if tasks.end(fitted):
+                raise StopIteration
+            tasks.begin(fitted)
 
+        tasks.begin(fitted)
         result = engine.minimise(data, self.alpha, self._threads, options, told)
         self.loss_, self.n_iter_ = float(result.fun), min(result.nit, self.max_iter)
         if not np.isfinite(result.x).all():
             raise ValueError(NOT_FINITE)
         self.coefs_, self.intercepts_ = engine.parameters()
-        if result.status != 0:
+        if result.status != 0 and not tasks.stopped:
             warnings.warn(
                 f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): {result.message}. "
                 f"Increase max_iter ({self.max_iter}) or max_fun ({self.max_fun}), or scale the data.",
@@ -226,14 +254,12 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             rows, out = self._split(Y)
             held = data.X[out], Y[out], None if data.weight is None else data.weight[out]
         count = data.rows if rows is None else len(rows)
-        order = np.arange(count, dtype=np.int32)
+        places = np.arange(count)
 
         def shuffled(epoch: int) -> Array:
-            nonlocal order
             # the draws of sklearn.utils.shuffle, which takes ten times as long over its arguments
-            self._random_state.shuffle(drawn := np.arange(count))
-            order = order[drawn]
-            return order if rows is None else rows[order]
+            self._random_state.shuffle(places)
+            return places.astype(np.int32) if rows is None else rows[places]
 
         def after(state: Any) -> bool:
             progress.add_epoch(self, count, state.logs["loss"], state.logs.get("val_loss"))
@@ -243,8 +269,7 @@ class BaseMLP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if not incremental or engine.run is None:
             rule = update_rule(self)
             engine.start(rule, self.alpha)
-            kind = self.learning_rate if self.solver == "sgd" and self.optimizer is None else "constant"
-            self._optimizer = LearningRate(rule.lr, kind, self.power_t)
+            self._optimizer = learning_rate(self, rule)
         return Epochs(
             1 if incremental else self.max_iter, batch, rows, shuffled if self.shuffle else None, after, self._optimizer,
             self._threads, None if incremental else self.max_seconds, None if given is None else given[3],

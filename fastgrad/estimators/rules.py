@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import catalog, losses, optimizers, private_rows, schedules
 
@@ -66,9 +68,9 @@ class LearningRate(schedules.Schedule):
     def __repr__(self) -> str:
         return f"LearningRate({self.learning_rate!r}, {self.kind!r})"
 
-    def shape(self, lr: float, epoch: schedules.Times, total: float) -> schedules.Times:
+    def __call__(self, lr: float, epoch: npt.ArrayLike, total: float, step: float = 0.0) -> schedules.Times:
         """The same for all steps of the epoch."""
-        return np.full(epoch.shape, self.learning_rate)
+        return np.full(np.shape(epoch), self.learning_rate)
 
     def epoch_over(self, samples: int) -> None:
         """An epoch is over; `samples` were seen in all."""
@@ -83,3 +85,29 @@ class LearningRate(schedules.Schedule):
             return ""
         self.learning_rate /= 5.0
         return f"Setting learning rate to {self.learning_rate:f}"
+
+
+class Planned(LearningRate):
+    """A schedule of fastgrad's in their place; a copy, since some remember what they are told."""
+
+    def __init__(self, start: float, schedule: schedules.Schedule) -> None:
+        super().__init__(start, "constant", 0.0)
+        self.schedule = copy.copy(schedule)
+
+    def __call__(self, lr: float, epoch: npt.ArrayLike, total: float, step: float = 0.0) -> schedules.Times:
+        """The schedule's rates, of which the last is the present one."""
+        rates = self.schedule(lr, epoch, total, step)
+        self.learning_rate = float(rates.flat[-1]) if rates.size else self.learning_rate
+        return rates
+
+    def observe(self, loss: float) -> None:
+        """Told to the schedule."""
+        self.schedule.observe(loss)
+
+
+def learning_rate(mlp: Any, rule: optimizers.Optimizer) -> LearningRate:
+    """What an estimator's arguments ask for: a schedule, or scikit-learn's rule, which only its sgd has."""
+    if isinstance(mlp.learning_rate, schedules.Schedule):
+        return Planned(rule.lr, mlp.learning_rate)
+    own = mlp.solver == "sgd" and mlp.optimizer is None
+    return LearningRate(rule.lr, mlp.learning_rate if own else "constant", mlp.power_t)

@@ -69,6 +69,12 @@ cdef extern from "drop.h" nogil:
     void draw_mask(uint64 seed, uint64 stream, uint64 first, intp m, intp columns, int below, real keep, intp gap, real *out)
     void times_mask(real *a, const real *by, intp n)
 
+cdef extern from "layer_options.h" nogil:
+    void shrink(real *w, intp n, real by)
+    void hold_columns(real *w, intp K, intp width, real most)
+    void hold_run(real *w, intp n, real most)
+    void follow(real *mean, const real *w, intp n, real mix)
+
 cdef extern from * nogil:
     void rows_times_panel(int mr, int nv, const real *start, const real *a, intp gap, intp K, const real *b, real *out)
     void user_rows_times_panel(int mr, int nv, const real *start, const real *a, intp stride, intp K, const real *b, real *out)
@@ -152,6 +158,13 @@ cdef struct Layer:
     real *dZ
     int below               # dropout: of 65536; 0: none
     real *M                 # panels of (N, O): what A was multiplied by in this step; NULL: nothing is dropped
+    bint frozen             # what the layer asks for itself in training, see options.pxi
+    double factor, l1
+    real most               # length of W's columns; 0: any
+    real shrink             # l1's part of this step
+    const real *c           # the optimizer's constants of this step: the plan's, or `own`
+    real own[MOST]
+    double hyper[MOST]
     # a norm (norms.pxi): W is gamma, b is beta
     bint affine             # it has gamma and beta
     bint by_batch           # a batch norm that takes the statistics of the batch, not the running ones
@@ -216,6 +229,12 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     double taken            # steps done so far
     const double *lr        # (last - first,)
     real c[MOST]            # the optimizer's constants of this step
+    bint asked, holds, shrinks      # some layer asks for something; for columns of limited length; for zeros
+    bint follows            # something comes behind the optimizer's turn while a tile is in the first cache
+    intp lowest             # the first layer that is trained: nothing asks for a gradient below it
+    real *mean              # the running mean of the parameters; NULL: none
+    double decay, since     # its share of the past; the steps that had been done when it began
+    real mix                # the present parameters' share in this step
     double *dx_out          # (rows, I) where dX is asked for
     bint by_tile
     Gate *gate              # where the threads wait for each other

@@ -1,6 +1,7 @@
 # One build of the kernels: for the type that REAL_BITS names and the instruction set that the compiler was told.
 # The stubs made by setup.py include this file; they differ in name alone.
 include "declare.pxi"
+include "options.pxi"
 include "products.pxi"
 include "norms.pxi"
 include "steps.pxi"
@@ -12,3 +13,4 @@ include "plan.pxi"
 include "trainer.pxi"
 include "functions.pxi"
 include "pieces.pxi"
+include "factors.pxi"

@@ -4,7 +4,7 @@
 cdef inline bint row_by_row(const Plan *s, int threads) noexcept nogil:
     cdef const Layer *q = s.layer
     return (s.batch == 1 and s.L == 1 and threads == 1 and q.narrow and q.apply == NULL and q.grad == NULL and s.l2 == 0
-            and s.clip_norm == 0 and s.clip_value == 0
+            and s.clip_norm == 0 and s.clip_value == 0 and q.l1 == 0 and q.most == 0 and not q.frozen
             and s.loss != NULL and s.loss.block != NULL and s.dX == NULL and (panels(q.I) + 1) * PANEL <= s.stretch)
 
 cdef bint one_row_step(Plan *s, intp k) noexcept nogil:
@@ -34,6 +34,6 @@ cdef bint one_row_step(Plan *s, intp k) noexcept nogil:
         s.squares[q.first_tile + j] = weighted_rows(NULL, dz, s.X + j * s.H * PANEL, 1, g + j * PANEL)
     single(dz[0], g + n * PANEL)            # the bias lies behind the weights: one turn of the optimizer for both
     s.squares[s.tiles + q.first_tile] = dz[0] * dz[0]
-    finish(s, q.at_W, g, n * PANEL + LANES)
+    finish(s, q, q.at_W, g, n * PANEL + LANES)
     close_step(s, loss[0], total, 1)
     return True

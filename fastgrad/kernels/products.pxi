@@ -147,11 +147,13 @@ cdef intp count_tiles(const Layer *q) noexcept nogil:
         return panels(q.I)
     return (whole * ceil_div(PANEL, ROWS) + ceil_div(q.I - whole * PANEL, ROWS)) * panels(q.O)
 
-cdef inline void finish(Plan *s, intp at, real *g, intp n) noexcept nogil:
-    """The optimizer's turn on n parameters whose gradient is complete."""
+cdef inline void finish(Plan *s, const Layer *q, intp at, real *g, intp n) noexcept nogil:
+    """The optimizer's turn on n parameters of layer q whose gradient is complete."""
     if s.clip_value != 0:
         held(g, n, s.clip_value, g)
-    s.optimizer.step(s.params + at, g, s.slots + at, s.size, n, s.c)
+    s.optimizer.step(s.params + at, g, s.slots + at, s.size, n, q.c)
+    if s.follows:
+        after_update(s, q, at, n)
 
 cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint last, int thread, int threads) noexcept nogil:
     """W, b updated by dW = X' dZ, db = sum of dZ over N rows.  Where the batch has several slices the sums go through G:
@@ -182,7 +184,7 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
             if s.l2 != 0:
                 s.norms[q.first_tile + t] = pull(s.share, s.params + at, out, m * width, s.squares + q.first_tile + t)
         if now:
-            finish(s, at, tile, m * width)
+            finish(s, q, at, tile, m * width)
         if i == 0:
             backward_bias(s, q, p, N, H, begun, now, t)
 
@@ -203,7 +205,7 @@ cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint be
     else:
         s.squares[s.tiles + q.first_tile + t] = column_sums(earlier, q.dZ + p * H * PANEL, N, out)
     if now:
-        finish(s, at, tile, LANES if q.narrow else vectors(q.O, p) * LANES)
+        finish(s, q, at, tile, LANES if q.narrow else vectors(q.O, p) * LANES)
 
 cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noexcept nogil:
     """W, b updated by the gradient in G, times `by`.  IN G, whose tiles the same thread has written."""
@@ -215,8 +217,8 @@ cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noex
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         scaled(s.G + at, m * width, by, s.G + at)
-        finish(s, at, s.G + at, m * width)
+        finish(s, q, at, s.G + at, m * width)
         if i == 0:
             at, n = q.at_b + p * PANEL, LANES if q.narrow else vectors(q.O, p) * LANES
             scaled(s.G + at, n, by, s.G + at)
-            finish(s, at, s.G + at, n)
+            finish(s, q, at, s.G + at, n)

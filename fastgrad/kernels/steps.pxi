@@ -180,7 +180,7 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
             look_around(s)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
-    for l in range(s.L - 1, 0, -1):
+    for l in range(s.L - 1, s.lowest, -1):
         q = s.layer + l
         backward_layer(q, q - 1, s.layer[l - 1].dZ, s.H, 0, panels(q.I), r0, r1, T)
         if look:
@@ -198,7 +198,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     for l in range(s.L):
         q = s.layer + l
         if q.kind != DENSE:
-            share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
+            part_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
             forward_norm(q, below(s, l), s.H, p0, p1, q0, q1)
         elif q.narrow:
             forward_narrow(q, below(s, l), s.H, r0, r1)
@@ -208,27 +208,31 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         barrier(s.gate, threads)
     loss_rows(s, start, r0, r1, total)
     output_slope(s, r0, r1)
-    for l in range(s.L - 1, 0, -1):
+    for l in range(s.L - 1, s.lowest, -1):
         barrier(s.gate, threads)
         q = s.layer + l
-        share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
+        part_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
         backward_layer(q, q - 1, s.layer[l - 1].dZ, s.H, p0, p1, q0, q1, T)
     if s.dX != NULL:
         barrier(s.gate, threads)
-        share_of(s.layer, m, thread, threads, &p0, &p1, &q0, &q1)
+        part_of(s.layer, m, thread, threads, &p0, &p1, &q0, &q1)
         backward_layer(s.layer, &s.input, s.dX, s.H, p0, p1, q0, q1, T)
 
-cdef void look_around(Plan *s) noexcept nogil:
-    """Between the slices, or layers, of a long step, and between steps where a call lasts longer than it was meant to: has
-    the user asked to stop?  The caller raises Python's error.  The other threads see the status behind the next barrier."""
+cdef bint asked_to_stop(double *next_look) noexcept nogil:
+    """Has the user asked to stop?  Python is asked at times, and the caller raises its error (see `pending`)."""
     cdef double now = seconds_now()
     cdef int stop = 0
-    if now >= s.next_look:
-        s.next_look = now + 0.02
+    if now >= next_look[0]:
+        next_look[0] = now + 0.02
         with gil:
             stop = PyErr_CheckSignals()
-        if stop:
-            s.status = INTERRUPTED
+    return stop != 0
+
+cdef void look_around(Plan *s) noexcept nogil:
+    """Between the slices, or layers, of a long step, and between steps where a call lasts longer than it was meant to.  The
+    other threads see the status behind the next barrier."""
+    if asked_to_stop(&s.next_look):
+        s.status = INTERRUPTED
 
 cdef void put_dx(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
     cdef intp I = s.layer.I, r, c
@@ -271,13 +275,18 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
             if thread == 0:
                 stopped(s, mean_loss(s, loss, total))
             return False
-        for l in range(s.L):
-            backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
+        for l in range(s.lowest, s.L):
+            if not s.layer[l].frozen:
+                backward_weights(s, l, m, s.H, j > 0, j == slices - 1, thread, threads)
         barrier(s.gate, threads)
     if s.clip_norm != 0:
         factor = s.clip_norm / (norm_of_gradient(s) + 1e-6)     # as PyTorch's clip_grad_norm_
-        for l in range(s.L):
-            update_weights(s, l, <real>(1 if factor > 1 else factor), thread, threads)
+        for l in range(s.lowest, s.L):
+            if not s.layer[l].frozen:
+                update_weights(s, l, <real>(1 if factor > 1 else factor), thread, threads)
+        barrier(s.gate, threads)
+    if s.holds:
+        hold_norms(s, thread, threads)
         barrier(s.gate, threads)
     if thread == 0:
         close_step(s, loss, total, rows)
@@ -287,6 +296,9 @@ cdef void prepare_step(Plan *s, double lr) noexcept nogil:
     """The optimizer's scalars of this step, in double, then as the kernel's reals."""
     cdef double exact[MOST]
     cdef int i
+    if s.asked:
+        prepare_layers(s, lr)
+    s.mix = <real>(1 if s.taken == s.since else 1 - s.decay)
     s.optimizer.prepare(s.hyper, lr, s.taken + 1, s.carry, exact)
     for i in range(s.optimizer.constants):
         s.c[i] = <real>exact[i]

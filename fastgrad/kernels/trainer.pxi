@@ -6,26 +6,30 @@ cdef class Trainer:
     `targets`: "labels", "values", or "slopes" (dL/dscores given by the caller, no loss).  `l2`: the loss of a batch has the
     term l2 / 2 * sum of W^2 / the batch's weight.  `by_rows`: a batch counts by its rows in the sums, not by its weight.
     `clip_norm`, `clip_value`: the longest gradient and the largest entry that the optimizer sees; 0: any.  `drops`: whether
-    it is training that goes on, with dropout and the batch's own statistics, or evaluation.
+    it is training that goes on, with dropout and the batch's own statistics, or evaluation.  `options`: what layers ask for
+    themselves, see options.pxi.  `room`: rows that the buffers hold, of a batch that goes through them in slices; 0: as many
+    as a slice may have.
     """
     cdef Program program
     cdef Plan s
     cdef readonly int threads
-    cdef readonly intp batch
+    cdef readonly intp batch, room
     cdef str targets
     cdef bint ready
 
     def __cinit__(self, Program program, intp batch, str optimizer, int variant, tuple hyper, str targets, int threads,
                   bint dx=False, double l2=0, bint by_rows=False, double clip_norm=0, double clip_value=0,
-                  bint drops=True):
-        cdef intp k
+                  bint drops=True, tuple options=(), intp room=0):
+        cdef intp k, H = least(least(batch, SLICE), room if room > 0 else SLICE)
         self.program, self.batch, self.threads, self.targets = program, batch, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
         # a batch norm takes a batch whole, with a row that would have been left over
         cdef bint whole = drops and program.batch_norms
-        cdef intp H = batch + 1 if whole else least(batch, SLICE)
+        if whole:
+            H = batch + 1
+        self.room = H
         start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0, targets != "labels", dx, drops)
         self.ready = True
         self.s.whole, self.s.tracks = whole, whole and optimizer != "store"
@@ -35,6 +39,7 @@ cdef class Trainer:
             self.s.hyper[k] = value
         if targets == "slopes":
             self.s.loss = NULL
+        read_options(&self.s, options)
         self.s.lengthy = 6.0 * H * program.size > 2e9         # flops: tens of milliseconds
 
     def __dealloc__(self):
@@ -55,10 +60,11 @@ cdef class Trainer:
             self.s.carry[k] = scalar
 
     def run(self, params, slots, X, y, weight, order, intp first, intp last, lr, bint check=False, dx=None,
-            int threads=0, uint64 seed=0, uint64 stream=0):
+            int threads=0, uint64 seed=0, uint64 stream=0, mean=None, double decay=0, double since=0):
         """Steps first..last of an epoch over X (N, I) in `order` (int32 row numbers, or None), on as many threads as the
         trainer has room for, or fewer.  The sums of the epoch's steps before are added to one by one (see `reached`), so
         that the result does not depend on how an epoch was cut into calls.  `seed`, `stream`: of this pass's dropout.
+        `mean`: a buffer that follows the parameters, mean = decay mean + (1 - decay) params, from step `since` on.
 
         Gives (steps done, status, bad row, last batch's loss).
         """
@@ -69,6 +75,7 @@ cdef class Trainer:
         cdef Buffer o = None if order is None else flat(order, 4, 0)
         cdef Buffer r = flat(lr, sizeof(double), last - first)
         cdef Buffer d = None if dx is None else flat(dx, sizeof(double), x.view.shape[0] * x.view.shape[1], True)
+        cdef Buffer m = None if mean is None else flat(mean, sizeof(real), s.size, True)
         bind(s, self.program, P, x, Buffer(y, PyBUF_STRIDED_RO | PyBUF_FORMAT), w, check)
         s.slots = <real *>S.view.buf if S is not None else s.params
         s.index = <const int32 *>o.view.buf if o is not None else NULL
@@ -76,10 +83,12 @@ cdef class Trainer:
             s.rows = o.view.len // 4
         s.lr = <const double *>r.view.buf
         s.dx_out = <double *>d.view.buf if d is not None else NULL
+        s.mean, s.decay, s.since = <real *>m.view.buf if m is not None else NULL, decay, since
+        s.follows = s.mean != NULL or s.shrinks
         if not 0 < threads < self.threads:
             threads = self.threads
         # a thread with too few rows for a tile would leave registers empty
-        s.by_tile = threads > 1 and (s.whole or least(self.batch, SLICE) // threads < ROWS)
+        s.by_tile = threads > 1 and (s.whole or s.H // threads < ROWS)
         s.first, s.last, s.at = first, last, first
         s.seed, s.stream = seed, stream
         s.done, s.status, s.bad, s.next_look = 0, FINE, -1, seconds_now() + 0.06
