@@ -35,8 +35,7 @@ LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
 
 
 def describe(record: Record) -> dict[str, Any]:
-    """What a network is, without its numbers.  Blocks and options have an entry only where there are any, as files before
-    had none."""
+    """What a network is, without its numbers.  "options", "blocks" only where there are any: older versions read the rest."""
     options = [layer.options for layer in record.layers]
     return {
         "layers": [describe_layer(layer) for layer in record.layers],
@@ -193,8 +192,8 @@ def make_record(contents: Contents) -> Record:
                 contents.refuse(f"layer {k} should have weights of shape {shape}")
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
         drops = tuple(Dropout(rate).rate for rate in told["dropout"])
-        if len(drops) not in (0, len(layers)) or any(drops[-1:]):
-            contents.refuse(f"{len(drops)} rates of dropout for {len(layers)} layers, none behind the last")
+        if len(drops) not in (0, len(layers)):
+            contents.refuse(f"{len(drops)} rates of dropout for {len(layers)} layers")
         blocks = tuple((int(start), int(end)) for start, end in told.get("blocks", ()))
         stack = checked(layers, drops, blocks)
         record = Record(stack.layers, face(**loss), told["dtype"], told["seed"], drops, blocks)

@@ -114,7 +114,7 @@ def prepare(
     count = data.rows if rows is None else len(rows)
     room = min(count, count if batch_size is None else batch_size)
     batch = min(count, room * accumulate)
-    record.require_rows(room, "X" if room == count else "batch_size")
+    record.require_rows(batch, "X" if batch == count else "batch_size")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
     heavy = train.step_flops(record, data.X, batch) > HEAVY_FLOPS

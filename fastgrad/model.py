@@ -53,7 +53,7 @@ class Network:
     @property
     def layers(self) -> tuple[Any, ...]:
         """The layers, first to last, as they were given."""
-        return self._record.given
+        return self._record.stack
 
     @property
     def sizes(self) -> tuple[int, ...]:

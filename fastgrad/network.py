@@ -22,8 +22,7 @@ from .norms import BatchNorm, Norm
 from .stack import Layer, Stack, nested
 
 Array = npt.NDArray[Any]
-# of a norm forward, for each value: half of what a multiplication and an addition in a product are counted
-NORM_FLOPS = 8
+NORM_FLOPS = 8  # a value of a norm counts as so many multiplications and additions in a product
 
 
 def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
@@ -114,31 +113,33 @@ class Record:
         if not isinstance(self.layers[0], Dense) or any(start == 0 for start, _ in self.blocks):
             raise ValueError(
                 f"{name}: sparse rows need an fg.Dense outside of any fg.Residual as the first layer, here that is "
-                f"{self.given[0]}"
+                f"{self.stack[0]}"
             )
 
     def draw(self) -> None:
-        """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero; of a
-        norm gamma and the running variance one, beta and the running mean zero."""
-        for k in self.batch_norms:
-            zero, one = np.zeros(self.layers[k].outputs, self.dtype), np.ones(self.layers[k].outputs, self.dtype)
-            self.program.running(self.published, k, zero, one, True)
-        for k in self.trained:
-            layer, (i, o) = self.layers[k], (self.layers[k].inputs, self.layers[k].outputs)
-            if isinstance(layer, Norm):
-                self.program.pack(self.published, k, np.ones(o, self.dtype), np.zeros(o, self.dtype))
-                continue
-            draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
-            self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
+        """First parameters: weights as the layer says, from the stream of its number (initialisers.py), biases zero.
+
+        Of a norm gamma and the running variance are one, beta and the running mean zero.
+        """
+        for k, layer in enumerate(self.layers):
+            i, o = layer.inputs, layer.outputs
+            zeros, ones = np.zeros(o, self.dtype), np.ones(o, self.dtype)
+            if isinstance(layer, BatchNorm):
+                self.program.running(self.published, k, zeros, ones, True)
+            if isinstance(layer, Dense):
+                draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
+                self.program.pack(self.published, k, draws.astype(self.dtype), zeros)
+            elif layer.affine:
+                self.program.pack(self.published, k, ones, zeros)
+
+    @property
+    def stack(self) -> tuple[Any, ...]:
+        """The layers as the user gave them, with dropout and residual blocks in their places."""
+        return nested(Stack(self.layers, self.drops, self.blocks))
 
     def count(self, k: int) -> int:
         """Parameters of layer k."""
         return sum(math.prod(shape) for shape in self.layers[k].shapes)
-
-    @property
-    def given(self) -> tuple[Any, ...]:
-        """The layers as the user gave them, with dropout and blocks in their places."""
-        return nested(Stack(self.layers, self.drops, self.blocks))
 
     def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
         """W (I, O) and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
@@ -151,11 +152,6 @@ class Record:
         mean, var = np.empty(self.layers[k].outputs, self.dtype), np.empty(self.layers[k].outputs, self.dtype)
         self.program.running(buffer, k, mean, var, False)
         return mean, var
-
-    def take_running(self, source: Array, target: Array) -> None:
-        """The running statistics of one buffer into another, as PyTorch's AveragedModel takes its model's buffers."""
-        for k in self.batch_norms:
-            self.program.running(target, k, *self.running(source, k), True)
 
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
@@ -206,9 +202,8 @@ def summary(record: Record) -> Text:
         more = [f"{name} {value}" if value is not True else name for name, value in layer.options.items()]
         more += [f"dropout {rate:g}" for rate in record.drops[k : k + 1] if rate]
         more += [f"+ layers.{start - 1}" if start else "+ X" for start, end in record.blocks if end == k]
-        rows.append(
-            (f"layers.{k}", shape, ", ".join([layer.activation, *more]), f"{own:,}", f"{own / record.size:.1%}")
-        )
+        what = ", ".join([layer.activation, *more])
+        rows.append((f"layers.{k}", shape, what, f"{own:,}", f"{own / record.size:.1%}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -226,10 +221,10 @@ def summary(record: Record) -> Text:
 def written(record: Record) -> str:
     """The network as the call that makes it: by sizes where that says all."""
     layers = record.layers
-    names, what = [layer.activation for layer in layers], repr(list(record.given))
+    names, what = [layer.activation for layer in layers], repr(list(record.stack))
     init = layers[0].init if isinstance(layers[0], Dense) else None
     plain = {} if init is None else {"init": init}
-    if names[-1] == "identity" and all(isinstance(layer, Dense) and layer.options == plain for layer in record.given):
+    if names[-1] == "identity" and all(isinstance(layer, Dense) and layer.options == plain for layer in record.stack):
         what = repr(list(record.sizes))
         if len(names) > 1:
             what += f", activation={names[0] if len(set(names[:-1])) == 1 else names[:-1]!r}"

@@ -11,6 +11,7 @@ from .stack import Layer
 
 # of one layer: frozen, factor of lr, l1, max_norm (0: none), the optimizer's hyperparameters where they are its own
 Asked = tuple[bool, float, float, float, tuple[float, ...] | None]
+NOTHING: Asked = (False, 1.0, 0.0, 0.0, None)
 
 
 def for_kernels(layers: Sequence[Layer], optimizer: Optimizer) -> tuple[Asked, ...]:
@@ -22,13 +23,13 @@ def for_kernels(layers: Sequence[Layer], optimizer: Optimizer) -> tuple[Asked, .
     if all(isinstance(layer, Dense) and layer.frozen for layer in trained):
         raise ValueError(f"frozen: all {len(trained)} layers are, expected at least one that can be trained")
     asked = tuple(_asked(layer, k, optimizer) for k, layer in enumerate(layers))
-    return () if set(asked) == {(False, 1.0, 0.0, 0.0, None)} else asked
+    return () if set(asked) == {NOTHING} else asked
 
 
 def _asked(layer: Layer, k: int, optimizer: Optimizer) -> Asked:
+    if not isinstance(layer, Dense):  # a norm has no such arguments
+        return NOTHING
     numbers = None
-    if not isinstance(layer, Dense):
-        return False, 1.0, 0.0, 0.0, None
     if layer.weight_decay is not None:
         names = list(formulas.expand_hyper(optimizer.row))
         if "weight_decay" not in names:

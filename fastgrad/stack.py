@@ -70,9 +70,10 @@ def read(layers: Any, activation: Any, init: Any = None) -> Stack:
     several = isinstance(layers, list | tuple)
     if not several or all(isinstance(layer, Dense) for layer in layers) or not any(map(is_more, layers)):
         return Stack(read_layers(layers, activation, init))
-    for name, value in (("activation", activation), ("init", init)):
-        if value is not None:
-            raise ValueError(f"{name} is given by each layer; leave the argument out")
+    if activation is not None:
+        raise ValueError("activation is given by each layer; leave the argument out")
+    if init is not None:
+        raise ValueError("init is given by each fg.Dense; leave the argument out")
     if not all(isinstance(layer, Dense) or is_more(layer) for layer in layers):
         raise TypeError(f"layers: {next(filter(is_more, layers))} stands between fg.Dense layers, not between sizes")
     found: list[Layer] = []
@@ -121,7 +122,12 @@ def checked(layers: Sequence[Layer], drops: tuple[float, ...], blocks: tuple[tup
         placed.append(layer if isinstance(layer, Dense) else of_width(layer, width))
         width = placed[-1].outputs
     check_chain(placed)
-    for start, end in blocks:
+    for k, (start, end) in enumerate(blocks):
+        apart = all(last < start or (start <= first and last <= end) for first, last in blocks[:k])
+        if not (0 <= start <= end < len(placed) and apart):
+            raise ValueError(
+                f"no Residual can hold layers {start} to {end} of {len(placed)}, beside {list(blocks[:k])}"
+            )
         if placed[start].inputs != placed[end].outputs:
             raise ValueError(
                 f"layers {start} to {end} are a Residual of {placed[start].inputs} inputs and {placed[end].outputs} outputs; "
@@ -130,6 +136,8 @@ def checked(layers: Sequence[Layer], drops: tuple[float, ...], blocks: tuple[tup
     for ends in zip(*blocks, strict=True):
         if max(map(ends.count, ends)) > MOST_BLOCKS:
             raise ValueError(f"more than {MOST_BLOCKS} Residuals begin, or end, at one layer")
+    if any(drops[-1:]):
+        raise ValueError("nothing may be dropped behind the last layer")
     last = len(placed) - 1
     if width == 1 and (not isinstance(placed[-1], Dense) or any(end == last for _, end in blocks)):
         raise ValueError("a network with one output must end in an fg.Dense, outside of any Residual")

@@ -113,8 +113,6 @@ def publish(record: Record, mean: Array | None = None) -> None:
     run = record.run
     fresh = aligned(record.program.size, record.dtype)
     fresh[:] = run.params if mean is None else mean
-    if mean is not None:
-        record.take_running(run.params, fresh)
     record.published = fresh
     run.origin = fresh if mean is None else None  # whoever goes on later starts from what readers see
     run.ahead = False

@@ -188,8 +188,7 @@ cdef struct Layer:
     real *dZ
     int below               # dropout: of 65536; 0: none
     real *M                 # panels of (N, O): what A was multiplied by in this step; NULL: nothing is dropped
-    # what the layer asks for itself in training, see options.pxi
-    bint frozen
+    bint frozen             # what the layer asks for itself in training, see options.pxi
     double factor, l1
     real most               # length of W's columns; 0: any
     real shrink             # l1's part of this step

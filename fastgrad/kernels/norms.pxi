@@ -73,8 +73,8 @@ cdef void forward_norm(const Layer *q, const real *X, intp H, intp p0, intp p1, 
     else:
         forward_batch_norm(q, X, H, p0, p1, r0, r1)
 
-cdef inline void share_of(const Layer *q, intp m, int thread, int threads, intp *p0, intp *p1, intp *r0,
-                          intp *r1) noexcept nogil:
+cdef inline void part_of(const Layer *q, intp m, int thread, int threads, intp *p0, intp *p1, intp *r0,
+                         intp *r1) noexcept nogil:
     """By tiles: a thread's panels of all m rows, of a layer norm its rows of all panels."""
     p0[0], p1[0], r0[0], r1[0] = 0, panels(q.I), 0, m
     if q.kind == LAYER_NORM:
@@ -148,9 +148,12 @@ cdef void backward_norm_weights(Plan *s, intp l, intp N, intp H, bint begun, bin
         if s.tracks and q.by_batch:
             run_on(s.params + q.at_mean + p * PANEL, q.moments + 2 * p * PANEL, q.momentum)
             run_on(s.params + q.at_var + p * PANEL, q.moments + 2 * p * PANEL + PANEL, q.momentum)
+            if s.mean != NULL:
+                follow(s.mean + q.at_mean + p * PANEL, s.params + q.at_mean + p * PANEL, PANEL, s.mix)
+                follow(s.mean + q.at_var + p * PANEL, s.params + q.at_var + p * PANEL, PANEL, s.mix)
         if not q.affine:
             continue
-        if not q.by_batch or (l == s.lowest and (l > 0 or s.dX == NULL)):       # otherwise backward_norm has summed them
+        if not q.by_batch or (l == s.lowest and s.dX == NULL):      # otherwise backward_norm has summed them
             sum_slopes(q, p, N, H)
         for k in range(2):
             totals = q.totals + 2 * p * PANEL + (0 if k else PANEL)

@@ -28,6 +28,9 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
     memcpy(s.loss_c, p.loss_c, sizeof(s.loss_c))
     s.stretch = tidy((p.widest + 1) * PANEL * PANEL)
     s.reads_user = p.layer.kind == DENSE and not p.layer.narrow
+    for l in range(p.blocks):
+        if p.block[l].start == 0:       # what joins the block's output lies in panels
+            s.reads_user = False
     for walk in range(2):
         at = 0
         s.gate = <Gate *>cut(base, &at, 64)

@@ -207,7 +207,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     for l in range(s.L):
         q = s.layer + l
         if q.kind != DENSE:
-            share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
+            part_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
             forward_norm(q, below(s, l), s.H, p0, p1, q0, q1)
         elif l == 0 and s.nonzeros.on:
             forward_first(s, r0, r1)
@@ -222,11 +222,11 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
     for l in range(s.L - 1, s.lowest, -1):
         barrier(s.gate, threads)
         q = s.layer + l
-        share_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
+        part_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
         backward_layer(q, q - 1, s.layer[l - 1].dZ, s.H, p0, p1, q0, q1, T)
     if s.dX != NULL:
         barrier(s.gate, threads)
-        share_of(s.layer, m, thread, threads, &p0, &p1, &q0, &q1)
+        part_of(s.layer, m, thread, threads, &p0, &p1, &q0, &q1)
         backward_layer(s.layer, &s.input, s.dX, s.H, p0, p1, q0, q1, T)
 
 cdef bint asked_to_stop(double *next_look) noexcept nogil:

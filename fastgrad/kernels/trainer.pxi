@@ -24,7 +24,7 @@ cdef class Trainer:
         cdef bint whole = drops and program.batch_norms
         cdef const Layer *q
         if whole:       # a batch norm takes its batch whole, with a row that would have been left over
-            H = (room if room > 0 else batch) + 1
+            H = batch + 1
         self.program, self.batch, self.room, self.threads, self.targets = program, batch, H, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
