@@ -7,10 +7,9 @@ after implicit's.
 
 Arguments, attributes, methods, defaults of the perceptrons and the random numbers that they draw are those of
 `sklearn.neural_network`, version 1.9, so that a float64 training follows the same trajectory.  Beyond it stand arguments
-behind its own.  Two things differ on purpose.  A training whose loss
-stops being finite ends there, with the best parameters where early stopping kept some, else with a ValueError;
-scikit-learn goes on to max_iter.  And where a warm start with early stopping finds nothing better, the parameters are
-the best of before; scikit-learn's are the last.
+behind its own.  Two things differ on purpose.  A training whose loss stops being finite ends there, with the best parameters
+where early stopping kept some, else with a ValueError; scikit-learn goes on to max_iter.  And where a warm start with early
+stopping finds nothing better, the parameters are the best of before; scikit-learn's are the last.
 """
 
 try:
