@@ -25,6 +25,9 @@ _PLACES = {
     "check_gradients": "check",
     "GradientReport": "check",
     "GradientCheckError": "check",
+    **dict.fromkeys(
+        ("grad", "value_and_grad", "partial", "jacobian", "hessian", "hvp", "jvp", "vjp", "Derivative",
+         "DifferentiationError", "custom_gradient"), "derivatives"),
     **{row.public: "losses" for row in catalog.LOSSES.values()},
     **{row.public: "optimizers" for row in catalog.OPTIMIZERS.values()},
     **dict.fromkeys(

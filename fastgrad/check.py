@@ -69,7 +69,7 @@ def check_gradients(
         x: for a network X, its inputs (N, I); for a function the point, a number or an array of any shape. At a float32
             point the function is evaluated in float64 if it accepts that.
         y: for a network, the targets (N,) or (N, O), as `loss` takes them.
-        gradient: for a function, its gradient: takes x, returns an array of x's shape.
+        gradient: for a function, its gradient: takes x, returns an array of x's shape. None: fg.grad of the function.
         sample_weight: for a network, weights of the rows (N,).
         rtol: relative tolerance; None is 1e-6 for a gradient in float64, else 1000 times its rounding error.
         max_entries: up to this many entries, all are compared one by one.
@@ -83,11 +83,11 @@ def check_gradients(
         A GradientReport with .passed, .verdict, .max_error, .worst, .kinks, .noise, .raise_if_failed(); print it.
 
     Raises:
-        TypeError: target is no network and not callable; gradient= is missing for a function, or given for a network;
-            y is missing for a network, or training given for a function; x is not real; the function returns anything but
-            one real number.
+        TypeError: target is no network and not callable; gradient= is given for a network; y is missing for a network, or
+            training given for a function; x is not real; the function returns anything but one real number.
         ValueError: x is empty or not finite; the gradient has another shape than x; rtol, max_entries or directions
-            is out of range. What the network or function itself raises passes through.
+            is out of range; DifferentiationError where fg.grad cannot differentiate the function and gradient= is missing.
+            What the network or function itself raises passes through.
 
     Example:
         >>> import numpy as np
@@ -108,8 +108,7 @@ def check_gradients(
     if is_network(target):
         subject = from_network(target, x, y, sample_weight, rng, training)
     else:
-        assert gradient is not None
-        subject = from_function(target, x, gradient, rng)
+        subject = from_function(target, x, own_gradient(target) if gradient is None else gradient, rng)
     if rtol is None:
         rtol = max(1e-6, 1e3 * subject.precision)
     stopped = unusable(subject, rtol)
@@ -144,12 +143,7 @@ def check_arguments(
     else:
         if not callable(target):
             raise TypeError(f"target: found {type(target).__name__}, expected a network or a function of one array")
-        if gradient is None:
-            raise TypeError(
-                "gradient: found None, expected a function: pass gradient=g, where g(x) has the shape of x "
-                "(automatic differentiation of a function is not in this release)"
-            )
-        if not callable(gradient):
+        if gradient is not None and not callable(gradient):
             raise TypeError(f"gradient: found {type(gradient).__name__}, expected a function of x")
         if y is not None or sample_weight is not None:
             raise TypeError("y, sample_weight: found values beside a function, expected None: they belong to networks")
@@ -161,6 +155,14 @@ def check_arguments(
         raise ValueError(f"max_entries: found {max_entries}, expected at least 1")
     if directions < 1:
         raise ValueError(f"directions: found {directions}, expected at least 1")
+
+
+def own_gradient(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The gradient that fg.grad makes of a function."""
+    from fastgrad.differentiate.calling import Derivative
+    from fastgrad.differentiate.recipes import RECIPES
+
+    return Derivative(function, 0, RECIPES["grad"])
 
 
 def bar(progress: bool | None, total: int, stack: ExitStack) -> Callable[[int], object]:

@@ -285,7 +285,7 @@ def test_a_suite_measures_its_cases_and_keeps_every_figure():
     assert json.loads(json.dumps(suites.document([result]), default=str))["records"][0]["threads"] == 1
 
 
-@pytest.mark.parametrize("name", ["optimizers", "inference", "online"])
+@pytest.mark.parametrize("name", ["optimizers", "inference", "gradients", "online"])
 def test_the_other_suites_run(name):
     result = suites.run(name, suites.Options(threads=(1,), peers=(), quick=True, log=quiet))
     assert result.rows

@@ -20,6 +20,7 @@ TOPICS = {
     "losses": ("Losses", ("losses",)),
     "optimizers": ("Optimizers", ("optimizers",)),
     "schedules": ("Schedules", ("schedules",)),
+    "derivatives": ("Derivatives of functions", ("derivatives", "differentiate")),
     "checks": ("Gradient checks", ("check", "checking")),
     "history": ("History and errors", ("history",)),
 }

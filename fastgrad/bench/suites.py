@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import pieces, runs
+from . import functions, pieces, runs
 from .runs import ROUNDS, Series, cell, duration, processors, say, table
 from .workloads import MNIST_CASE, MNIST_EPOCHS, ONLINE_COLUMNS, ONLINE_EPOCHS, ONLINE_ROWS, OWN, Case, Task
 
@@ -195,6 +195,30 @@ def inference(options: Options) -> Result:
     return result
 
 
+def gradients(options: Options) -> Result:
+    """Gradients of functions with loops and writes: beside the function itself, and beside JAX."""
+    result = Result(
+        "Gradients of functions, float64, one thread",
+        ["function", "size", "gradient, a call", "function, a call", "gradient / function", "jax"],
+        notes=[
+            ABOUT_RATIOS,
+            "function: compiled by Numba as it stands; calls from Python with NumPy arrays, all included",
+        ],
+    )
+    for name, case in functions.OBJECTIVES.items():
+        for size in case.sizes:
+            small = Case((min(size, 20),) if options.quick else (size,), 1)
+            task = replace(options.task("gradient", small, 1), piece=name, dtype="float64")
+            found = options.measure(task, ("jax",))
+            ratios = [answer["seconds"] / answer["objective"] for answer in found[0].answers]
+            ratio = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})"
+            alone = duration(found[0].median("objective"))
+            peers = [cell(series, found[0]) for series in found[1:]] or ["-"]
+            result.row(options, name, f"{small.sizes[0]:,}", own_cell(found[0]), alone, ratio, *peers)
+            result.add("gradients", task, found, 0.0)
+    return result
+
+
 def whole_trainings(suite: str, result: Result, options: Options, task: Task, peer: str, rounds: int) -> Result:
     """Trainings to the end, a row for each contender: seconds, ratio, accuracy."""
     found = options.measure(task, (peer,), rounds)
@@ -230,8 +254,8 @@ def online(options: Options) -> Result:
 
 
 SUITES: Mapping[str, Callable[[Options], Result]] = {
-    "train": train, "kernels": kernels, "peers": peers, "optimizers": optimizers, "inference": inference, "mnist": mnist,
-    "online": online,
+    "train": train, "kernels": kernels, "peers": peers, "optimizers": optimizers, "inference": inference,
+    "gradients": gradients, "mnist": mnist, "online": online,
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from . import pieces, timing, workloads
+from . import functions, pieces, timing, workloads
 from .peers import CONTENDERS, Builder
 from .timing import Prepared
 from .workloads import Task
@@ -126,8 +126,30 @@ def online(task: Task) -> Prepared:
     return Prepared(run, about())
 
 
+def gradient(task: Task) -> Prepared:
+    """`fg.grad` of a function, called from Python; seconds per call, and "objective", those of the compiled function."""
+    import numba
+
+    import fastgrad as fg
+
+    case = functions.OBJECTIVES[task.piece]
+    arguments, call = case.arguments(task), fg.grad(case.function)
+
+    def repeated(call: Callable[..., Any]) -> Callable[[], dict[str, float]]:
+        def work(n: int) -> None:
+            for _ in range(n):
+                call(*arguments)
+
+        return timing.timed(work, 1, quick=task.quick)
+
+    both = {"seconds": repeated(call), "objective": repeated(numba.njit(error_model="numpy")(case.function))}
+    facts = {"norm": float(np.linalg.norm(call(*arguments)))}
+    return Prepared(lambda: {name: run()["seconds"] for name, run in both.items()}, about(), facts)
+
+
 FASTGRAD: Mapping[str, Builder] = {
-    "train": train, "predict": predict, "mnist": mnist, "online": online, **dict.fromkeys(pieces.PREPARE, piece)
+    "train": train, "predict": predict, "mnist": mnist, "online": online, "gradient": gradient,
+    **dict.fromkeys(pieces.PREPARE, piece)
 }  # fmt: skip
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 
 from ..timing import Prepared
 from ..workloads import Task
-from . import with_jax, with_sklearn, with_torch
+from . import jax_functions, with_jax, with_sklearn, with_torch
 
 Builder = Callable[[Task], Prepared]
 
 CONTENDERS: Mapping[str, Mapping[str, Builder]] = {
-    "jax": {"train": with_jax.train, "predict": with_jax.predict_rows},
+    "jax": {"train": with_jax.train, "predict": with_jax.predict_rows, "gradient": jax_functions.gradient},
     "jax-npshuffle": {"train": with_jax.train_numpy_shuffle},
     "torch": {
         "train": with_torch.train,

@@ -1,0 +1,213 @@
+"""Which arrays may share memory: the roots of a name are the allocations and arguments that it may look into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .errors import DifferentiationError
+from .program import (
+    Assign,
+    Expr,
+    For,
+    If,
+    Move,
+    Name,
+    Op,
+    Program,
+    Statement,
+    Store,
+    While,
+    assigned,
+    blocks,
+    every,
+    leaves,
+    used,
+)
+
+VIEWS = {"T", "transpose", "transpose_back", "expand", "ravel", "match", "reshape", "float", "unbroadcast", "scatter_add",
+         "scatter_add_to_columns", "scatter_add_where"}  # fmt: skip
+
+
+def source_of(value: Expr) -> str | None:
+    """The name into whose memory the value looks, or may look."""
+    if isinstance(value, Name):
+        return value.id if value.kind.is_array else None
+    if isinstance(value, Op) and value.kind.is_array and value.args:
+        basic = value.name == "getitem" and not any(a.kind.is_array for a in value.args[1:])
+        if basic or value.name in VIEWS:
+            return source_of(value.args[0])
+    return None
+
+
+def roots(program: Program) -> dict[str, set[str]]:
+    """For every array name the names of the arrays whose memory it may share."""
+    found: dict[str, set[str]] = {}
+    for tree in program.arguments:
+        for name in leaves(tree):
+            if name is not None:
+                found[name.id] = {name.id}
+    for item in program.captured:
+        found[item.name.id] = {item.name.id}
+    changed = True
+    while changed:
+        changed = False
+        for s in every(program.body):
+            pairs = [(s.target, s.value)] if isinstance(s, Assign) else []
+            if isinstance(s, Move):
+                pairs = [(t.id, v) for t, v in zip(s.targets, s.values, strict=True)]
+            for target, value in pairs:
+                if not value.kind.is_array:
+                    continue
+                origin = source_of(value)
+                new = found.get(origin, set()) if origin else {target}
+                old = found.setdefault(target, set())
+                if not new <= old:
+                    old |= new
+                    changed = True
+    return found
+
+
+def stored(program: Program) -> set[str]:
+    """The names of arrays whose memory is written into somewhere, under whatever name."""
+    found = roots(program)
+    written = {root for s in every(program.body) if isinstance(s, Store) for root in found.get(s.base.id, set())}
+    return {name for name, own in found.items() if own & written}
+
+
+def check(program: Program) -> None:
+    """Refuse an array that is written into while two names of it are in use after a branch or from one iteration to the next.
+
+    Straight code needs no such rule: there a second name is the first one.
+    """
+    mutable = stored(program)
+    if mutable:
+        _check_contiguous(program, mutable)
+        _check_block(program.body, direct_memory(program), roots(program), mutable, Later(set(), set()))
+
+
+def direct_memory(program: Program) -> dict[str, str]:
+    """For every name that is a view the name whose memory it looks into; a name that a branch or loop hands on is its own."""
+    views = {
+        s.target: source_of(s.value) for s in every(program.body) if isinstance(s, Assign) and isinstance(s.value, Op)
+    }
+    found: dict[str, str] = {}
+    for name in views:
+        origin: str | None = name
+        while origin in views and views[origin] is not None:
+            origin = views[origin]
+        found[name] = origin or name
+    return found
+
+
+def _check_contiguous(program: Program, mutable: set[str]) -> None:
+    """reshape and ravel look into the array or copy it, as its layout demands: where that matters it must be known."""
+    makers = {s.target: s for s in every(program.body) if isinstance(s, Assign)}
+    for s in makers.values():
+        part: Expr = s.value
+        while s.target in mutable and isinstance(part, Op) and source_of(part):
+            if part.name in ("reshape", "ravel", "match") and not _contiguous(part.args[0], makers):
+                raise DifferentiationError(
+                    "may share memory with an array that is written into, or be a copy: copy it first",
+                    s.where,
+                    s.target,
+                )
+            part = part.args[0]
+
+
+def _contiguous(value: Expr, makers: dict[str, Assign], depth: int = 0) -> bool:
+    """Is the array surely one block of memory in row order?"""
+    if isinstance(value, Name):
+        if value.kind.ndim == 1 and value.id not in makers:
+            return False
+        return value.id in makers and depth < 20 and _contiguous(makers[value.id].value, makers, depth + 1)
+    if not isinstance(value, Op):
+        return False
+    if value.name in (
+        "reshape",
+        "ravel",
+        "match",
+        "copy",
+        "zeros",
+        "ones",
+        "empty",
+        "full",
+        "array",
+        "stack",
+        "concatenate",
+    ):
+        return True
+    return source_of(value) is None and value.kind.ndim == 1
+
+
+def with_own_memory(program: Program) -> Program:
+    """Where a branch or a loop hands on an array that is written into, it hands on a copy.
+
+    check() has made sure that nobody can tell; the reverse sweep may then restore either array without the other.
+    """
+    mutable = stored(program)
+
+    def block(body: list[Statement]) -> list[Statement]:
+        made: list[Statement] = []
+        for s in body:
+            if isinstance(s, Assign) and isinstance(s.value, Name) and s.value.id in mutable:
+                s = replace(s, value=Op("copy", (s.value,), s.value.kind))
+            elif isinstance(s, If):
+                s = replace(s, body=block(s.body), orelse=block(s.orelse))
+            elif isinstance(s, For | While):
+                s = replace(s, body=block(s.body))
+            made.append(s)
+        return made
+
+    return replace(program, body=block(program.body)) if mutable else program
+
+
+@dataclass
+class Later:
+    """What happens once a statement is done: the names read, the memory written into."""
+
+    reads: set[str]
+    writes: set[str]
+
+    def then(self, body: list[Statement], found: dict[str, set[str]]) -> Later:
+        """The same, with statements in between."""
+        written = {r for s in every(body) if isinstance(s, Store) for r in found.get(s.base.id, {s.base.id})}
+        return Later(self.reads | used(body), self.writes | written)
+
+
+def _check_block(
+    body: list[Statement], direct: dict[str, str], found: dict[str, set[str]], mutable: set[str], later: Later
+) -> None:
+    for k, s in enumerate(body):
+        after = later.then(body[k + 1 :], found)
+        if isinstance(s, Move):
+            _check_move(s, direct, found, mutable, later)
+        if isinstance(s, Assign) and isinstance(s.value, Name) and s.value.id in mutable:
+            own = direct.get(s.value.id, s.value.id)
+            used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
+            if used_elsewhere and after.writes & (found[s.value.id] | found[s.target]):
+                raise _refusal(s.target, s)
+        for block in blocks(s):
+            around = after
+            if isinstance(s, For | While):
+                around = after.then([s], found)
+                around.reads = (after.reads | used([s])) - assigned(block)
+            _check_block(block, direct, found, mutable, around)
+
+
+def _check_move(s: Move, direct: dict[str, str], found: dict[str, set[str]], mutable: set[str], later: Later) -> None:
+    targets = {t.id for t in s.targets}
+    seen: set[str] = set()
+    for target, value in zip(s.targets, s.values, strict=True):
+        origin = source_of(value)
+        if origin is None or origin not in mutable or not later.writes & (found[origin] | found[target.id]):
+            continue
+        own = direct.get(origin, origin)
+        if not isinstance(value, Name) or own in seen or any(direct.get(n, n) == own for n in later.reads - targets):
+            raise _refusal(target.id, s)
+        seen.add(own)
+
+
+def _refusal(name: str, s: Statement) -> DifferentiationError:
+    return DifferentiationError(
+        f"gives {name!r} an array that is written into and still in use under another name: copy it", s.where
+    )

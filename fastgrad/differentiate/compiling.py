@@ -1,0 +1,132 @@
+"""Source text -> a function that Numba compiled for given types, from disk where it has been compiled before.
+
+Promised: the text stands in a real file (or, where the disk refuses, in linecache), so that tracebacks and debuggers show
+it; one file holds one function for one list of types, so that processes which compile at the same time can only write
+the same thing; what lies damaged on disk is compiled anew.
+Left out: where the files lie and whose they are (caching.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import math
+import pickle
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastgrad.differentiate import caching, cheaper
+
+# fastmath stays off: NaN and inf are numbers here.  "numpy": a division by zero gives inf instead of an exception.
+OPTIONS = {"error_model": "numpy", "fastmath": False, "nogil": True}
+DAMAGE = (
+    OSError,
+    EOFError,
+    pickle.UnpicklingError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+
+
+KNOWN: dict[str, Any] = {}  # name -> dispatcher, of this process
+
+
+@functools.cache
+def machine() -> str:
+    """The processor that machine code is made for: homes are shared among unlike computers."""
+    from llvmlite import binding
+
+    return f"{binding.get_process_triple()} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
+
+
+def compiled(text: str, entry: str, signature: Sequence[Any], checks: bool = False) -> Any:
+    """The function `entry` of a source text as a Numba dispatcher, compiled for one list of Numba types.
+
+    checks: IndexError where an index is outside of its array; otherwise that reads or writes other memory, as in everything
+    that Numba compiles.  Text and machine code are kept on disk under a name made of all that they depend on.
+    """
+    name = f"{entry}_{caching.key(machine(), text, str(tuple(signature)), repr(checks))}"
+    if name not in KNOWN:
+        KNOWN[name] = stored(name, text, entry, signature, checks) or loaded(name, text, None, entry, signature, checks)
+    return KNOWN[name]
+
+
+def stored(name: str, text: str, entry: str, signature: Sequence[Any], checks: bool) -> Any | None:
+    """The same by way of the disk; None, and a warning once, where the disk refuses."""
+    path = kept(name, text)
+    if path is None:
+        return None
+    try:
+        return loaded(name, text, path, entry, signature, checks)
+    except DAMAGE:  # to what Numba keeps beside the file: what fails in compiling is a NumbaError
+        caching.forget(name)
+        path = caching.store(name, text)
+    try:
+        return path and loaded(name, text, path, entry, signature, checks)
+    except DAMAGE as error:
+        caching.warn(str(error))
+        return None
+
+
+def loaded(name: str, text: str, path: Path | None, entry: str, signature: Sequence[Any], checks: bool) -> Any:
+    """The dispatcher, from the file at `path` and what Numba keeps beside it, or else compiled in memory."""
+    from numba import njit
+
+    module = module_of(name, text, path)
+    enliven(module)
+    dispatcher = njit(cache=path is not None, boundscheck=checks, **OPTIONS)(getattr(module, entry))
+    dispatcher.compile(tuple(signature))
+    return dispatcher
+
+
+def kept(name: str, text: str) -> Path | None:
+    """The file that holds this text, written if it is not there; None where the disk refuses."""
+    if caching.load(name) != text:
+        return caching.store(name, text)
+    place = caching.folder()
+    return place and place / f"{name}.py"
+
+
+def module_of(name: str, text: str, path: Path | None) -> types.ModuleType:
+    """The source text run as a module of its own, which tracebacks can quote."""
+    file = str(path) if path else f"<fastgrad {name}>"
+    if path is None:
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    module = types.ModuleType(f"fastgrad.differentiate.generated.{name}")
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # Numba finds a function's globals by the name of its module
+    tree = cheaper.rewritten(ast.parse("\n" * (path is not None) + text))
+    exec(compile(tree, file, "exec"), module.__dict__)
+    return module
+
+
+def enliven(module: types.ModuleType) -> None:
+    """Give the text's names their compiled meaning: those of math become code that loops can vectorise."""
+    from fastgrad.differentiate import mathematics
+
+    register_helpers()
+    cheaper.register()
+    vars(module).update(cheaper.NAMES)
+    for name, value in list(vars(module).items()):
+        if value is math:
+            setattr(module, name, mathematics)
+
+
+@functools.cache
+def register_helpers() -> None:
+    """Tell Numba that the functions of helpers.py may be compiled where generated code calls them."""
+    from numba.extending import register_jitable
+
+    from fastgrad.differentiate import helpers
+
+    for value in vars(helpers).values():
+        if getattr(value, "__module__", None) == helpers.__name__ and callable(value):
+            register_jitable(**OPTIONS)(value)

@@ -1,0 +1,318 @@
+"""Expressions of the user's function -> typed expressions. What must be computed once, or only on one way, becomes
+statements in front."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator as operators
+from typing import Any
+
+import numpy as np
+
+from .builder import Builder, as_value, known, lookup
+from .indexing import element
+from .operands import binary, number
+from .program import Expr, Name, Op, Statement
+from .rules import make
+from .values import Closure, Items, Method, Scope, Static, flatten, is_expr
+
+_TESTS: dict[type, Any] = {
+    ast.Eq: operators.eq, ast.NotEq: operators.ne, ast.Lt: operators.lt, ast.LtE: operators.le, ast.Gt: operators.gt,
+    ast.GtE: operators.ge,
+}  # fmt: skip
+COMPARE = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
+ARRAY_METHODS = {
+    "sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "dot", "transpose", "reshape", "ravel", "flatten", "copy",
+    "trace", "astype", "clip", "item", "fill", "argmax", "argmin", "argsort", "any", "all", "diagonal", "round",
+}  # fmt: skip
+
+
+def expression(b: Builder, scope: Scope, node: ast.expr | None) -> Any:
+    """The value of an expression."""
+    rule = _NODES.get(type(node))
+    if rule is None:
+        raise b.error("cannot be differentiated", node)
+    return rule(b, scope, node)
+
+
+
+
+
+
+
+
+# ---- one function for each kind of node ---------------------------------------------------------------------------------
+
+
+def _constant(b: Builder, scope: Scope, node: ast.Constant) -> Any:
+    if isinstance(node.value, complex | bytes):
+        raise b.error("is not a real number", node)
+    return as_value(node.value)
+
+
+def _name(b: Builder, scope: Scope, node: ast.Name) -> Any:
+    return lookup(b, scope, node.id, node)
+
+
+def _tuple(b: Builder, scope: Scope, node: ast.Tuple) -> Any:
+    return tuple(_elements(b, scope, node.elts))
+
+
+def _list(b: Builder, scope: Scope, node: ast.List) -> Any:
+    return Items(tuple(_elements(b, scope, node.elts)))
+
+
+def _elements(b: Builder, scope: Scope, nodes: list[ast.expr]) -> list[Any]:
+    found: list[Any] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            value = expression(b, scope, node.value)
+            if not isinstance(value, tuple | Items):
+                raise b.error("has a length that is not known when the function is read", node)
+            found += value if isinstance(value, tuple) else value.items
+        else:
+            value = expression(b, scope, node)
+            found.append(b.operand(value) if is_expr(value) else value)
+    return found
+
+
+def _binary(b: Builder, scope: Scope, node: ast.BinOp) -> Any:
+    left = expression(b, scope, node.left)
+    if is_expr(left) and not isinstance(left, Name) and _calls_users(b, scope, node.right):
+        left = b.atom(left)  # the call may write into an array that `left` reads
+    return binary(b, type(node.op), left, expression(b, scope, node.right), node)
+
+
+
+
+
+
+
+
+
+
+def _unary(b: Builder, scope: Scope, node: ast.UnaryOp) -> Any:
+    value = expression(b, scope, node.operand)
+    if isinstance(node.op, ast.Not):
+        truth = static_truth(value)
+        return as_value(not truth) if truth is not None else make("not", b.operand(number(b, value, node)))
+    if isinstance(node.op, ast.UAdd):
+        same = number(b, value, node)
+        return b.apply("copy", same) if same.kind.is_array else same
+    return b.apply("neg" if isinstance(node.op, ast.USub) else "invert", number(b, value, node))
+
+
+def static_truth(value: Any) -> bool | None:
+    """The truth of a value, where it is known when the function is read."""
+    if known(value):
+        return bool(value.value)
+    if isinstance(value, tuple | Items):
+        return bool(value if isinstance(value, tuple) else value.items)
+    return True if isinstance(value, Closure) else None
+
+
+def _logic(b: Builder, scope: Scope, node: ast.BoolOp) -> Any:
+    op, deciding = ("and", False) if isinstance(node.op, ast.And) else ("or", True)
+    value = expression(b, scope, node.values[0])
+    for k, later in enumerate(node.values[1:]):
+        truth = static_truth(value)
+        if truth is not None:
+            if truth is deciding:
+                return value
+            value = expression(b, scope, later)
+            continue
+        extra: list[Statement] = []
+        with b.into(extra):
+            right = expression(b, scope, later)
+        if extra:  # the right side needs statements: they run only when the left side does not decide
+            rest = node.values[k + 1] if k + 2 == len(node.values) else ast.BoolOp(node.op, node.values[k + 1 :])
+            first, other = ast.Constant(deciding), ast.copy_location(rest, node)
+            body, orelse = (first, other) if deciding else (other, first)
+            return choose(b, scope, number(b, value, node), body, orelse, node)
+        truth = static_truth(right)
+        if truth is not None:
+            if truth is deciding:
+                return right
+            continue
+        value = make(op, b.operand(number(b, value, node)), b.operand(number(b, right, node)))
+    return value
+
+
+def _compare(b: Builder, scope: Scope, node: ast.Compare) -> Any:
+    left = expression(b, scope, node.left)
+    result: Any = None
+    for operator, right_node in zip(node.ops, node.comparators, strict=True):
+        right = expression(b, scope, right_node)
+        if len(node.ops) > 1 and isinstance(right, Op):
+            right = b.atom(right)
+        one = _comparison(b, operator, left, right, node)
+        result = one if result is None else _both(b, result, one)
+        left = right
+    return result
+
+
+def _both(b: Builder, first: Any, second: Any) -> Any:
+    for a, c in ((first, second), (second, first)):
+        truth = static_truth(a)
+        if truth is not None:
+            return c if truth else as_value(False)
+    return make("and", first, second)
+
+
+def _comparison(b: Builder, operator: ast.cmpop, left: Any, right: Any, node: ast.AST) -> Any:
+    if isinstance(operator, ast.Is | ast.IsNot | ast.In | ast.NotIn):
+        return as_value(_identity(b, operator, left, right, node))
+    if known(left) and known(right):
+        return as_value(bool(_TESTS[type(operator)](left.value, right.value)))
+    if isinstance(left, Static) or isinstance(right, Static):
+        if isinstance(operator, ast.Eq | ast.NotEq):  # a number is never equal to a string or None
+            return as_value(isinstance(operator, ast.NotEq))
+        raise b.error("compares what has no order", node)
+    return b.apply(COMPARE[type(operator)], number(b, left, node), number(b, right, node))
+
+
+def _identity(b: Builder, operator: ast.cmpop, left: Any, right: Any, node: ast.AST) -> bool:
+    if isinstance(operator, ast.In | ast.NotIn):
+        items = flatten(right) if isinstance(right, tuple | Items) else None
+        if isinstance(right, Static) and isinstance(right.value, str | tuple | list | set | dict | frozenset):
+            items = [Static(v) if not isinstance(v, int | float) else as_value(v) for v in right.value]
+        if items is None or not known(left) or not all(known(i) for i in items):
+            raise b.error("asks for membership in what is not known when the function is read", node)
+        return (left.value in [i.value for i in items]) is isinstance(operator, ast.In)
+    if known(left) and known(right):
+        same = left.value is right.value
+    elif isinstance(right, Static) or isinstance(left, Static):
+        same = False  # a number, an array or a tuple is not None
+    else:
+        raise b.error("asks for identity, which compiled numbers do not have", node)
+    return same is isinstance(operator, ast.Is)
+
+
+def _conditional(b: Builder, scope: Scope, node: ast.IfExp) -> Any:
+    test = expression(b, scope, node.test)
+    truth = static_truth(test)
+    if truth is not None:
+        return expression(b, scope, node.body if truth else node.orelse)
+    return choose(b, scope, number(b, test, node.test), node.body, node.orelse, node)
+
+
+def choose(b: Builder, scope: Scope, test: Expr, body: ast.expr, orelse: ast.expr, node: ast.AST) -> Any:
+    """body if test else orelse, of which one is computed."""
+    from .values import UNBOUND
+
+    state = b.snapshot()
+    extra: list[Statement] = []
+    with b.into(extra):
+        values = expression(b, scope, body), expression(b, scope, orelse)
+    plain = all(is_expr(v) and not v.kind.is_array for v in values)
+    if plain and not extra and not test.kind.is_array:
+        dtypes = {v.kind.dtype for v in values}
+        if len(dtypes) == 1 or dtypes <= {"f8", "f4", "i8"}:
+            return make("where", b.operand(test), *values)
+    b.restore(state)
+    target = f"choice{len(b.kinds)}_"
+    statement = ast.If(ast.Constant(True), [_set(target, body, node)], [_set(target, orelse, node)])
+    ast.copy_location(statement, node)
+    statement.known = test  # type: ignore[attr-defined]  # the test, already computed
+    scope.env[target] = UNBOUND
+    b.block(b, scope, [statement], {target, *scope.env})
+    return scope.env.pop(target)
+
+
+def _set(target: str, value: ast.expr, at: ast.AST) -> ast.stmt:
+    node = ast.Assign([ast.Name(target, ast.Store())], value)
+    return ast.fix_missing_locations(ast.copy_location(node, at))
+
+
+def _attribute(b: Builder, scope: Scope, node: ast.Attribute) -> Any:
+    base = expression(b, scope, node.value)
+    if isinstance(base, Static):
+        return _static_attribute(b, base, node)
+    if isinstance(base, Items):
+        return Method(base, node.attr)
+    array = number(b, base, node.value)
+    if node.attr == "shape":
+        inner = b.atom(array)
+        return tuple(make("shape", inner, axis=k) for k in range(inner.kind.ndim))
+    if node.attr == "T":
+        inner = b.operand(array)
+        return make("T", inner) if inner.kind.ndim > 1 else inner
+    if node.attr == "ndim":
+        return as_value(array.kind.ndim)
+    if node.attr == "size":
+        return make("size", b.atom(array)) if array.kind.ndim else as_value(1)
+    if node.attr == "dtype":
+        return Static(np.dtype(array.kind.dtype if array.kind.dtype != "b1" else bool))
+    if node.attr in ARRAY_METHODS:
+        return Method(array, node.attr)
+    if node.attr == "real":
+        return array
+    raise b.error("is an attribute that cannot be differentiated", node)
+
+
+def _static_attribute(b: Builder, base: Static, node: ast.Attribute) -> Any:
+    if not hasattr(base.value, node.attr):
+        raise b.error("does not exist", node)
+    value = getattr(base.value, node.attr)
+    if base.value in (np, math, np.linalg) or base.read is None:
+        return as_value(value) if isinstance(value, int | float) else Static(value)
+    read = base.read
+    return b.outside(lambda: getattr(read(), node.attr), f"{base.path}.{node.attr}", node.attr)
+
+
+def _subscript(b: Builder, scope: Scope, node: ast.Subscript) -> Any:
+    return element(b, scope, expression(b, scope, node.value), node, expression)
+
+
+def _lambda(b: Builder, scope: Scope, node: ast.Lambda) -> Any:
+    return closure(b, scope, node)
+
+
+def closure(b: Builder, scope: Scope, node: ast.FunctionDef | ast.Lambda) -> Closure:
+    """A nested function; its defaults are computed now, as in Python."""
+    args = node.args
+    positional = [*args.posonlyargs, *args.args]
+    defaults = dict(
+        zip([a.arg for a in positional[len(positional) - len(args.defaults) :]], args.defaults, strict=True)
+    )
+    defaults |= {a.arg: d for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None}
+    return Closure(node, scope, {name: expression(b, scope, d) for name, d in defaults.items()})
+
+
+def _walrus(b: Builder, scope: Scope, node: ast.NamedExpr) -> Any:
+    value = expression(b, scope, node.value)
+    if isinstance(value, Op):
+        value = b.bind(node.target.id, value)
+    scope.env[node.target.id] = value
+    return value
+
+
+def _comprehension(b: Builder, scope: Scope, node: ast.ListComp | ast.GeneratorExp) -> Any:
+    from .comprehensions import listed
+
+    return listed(b, scope, node)
+
+
+def _call(b: Builder, scope: Scope, node: ast.Call) -> Any:
+    from .calls import call
+
+    return call(b, scope, node)
+
+
+def _calls_users(b: Builder, scope: Scope, node: ast.expr) -> bool:
+    """May evaluating the node run a function of the user (which may write into arrays)?"""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+            value = scope.env.get(part.func.id)
+            if isinstance(value, Closure) or part.func.id not in dir(__import__("builtins")):
+                return True
+    return False
+
+
+_NODES: dict[type, Any] = {
+    ast.Constant: _constant, ast.Name: _name, ast.Tuple: _tuple, ast.List: _list, ast.BinOp: _binary, ast.UnaryOp: _unary,
+    ast.BoolOp: _logic, ast.Compare: _compare, ast.IfExp: _conditional, ast.Attribute: _attribute,
+    ast.Subscript: _subscript, ast.Lambda: _lambda, ast.NamedExpr: _walrus, ast.ListComp: _comprehension,
+    ast.GeneratorExp: _comprehension, ast.Call: _call,
+}  # fmt: skip

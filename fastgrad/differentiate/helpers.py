@@ -1,0 +1,266 @@
+"""What generated gradients call and neither NumPy nor Numba has. Plain Python that Numba compiles.
+
+They are ordinary functions: generated source imports them, and runs with them with or without Numba.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def grow(tape: Any, needed: int) -> Any:
+    """The tape if it holds `needed` numbers; otherwise a copy of at least twice the size."""
+    if needed <= tape.size:
+        return tape
+    larger = np.empty(max(2 * tape.size, needed), tape.dtype)
+    for k in range(tape.size):  # a loop compiles in a tenth of the time that Numba spends on a slice assignment
+        larger[k] = tape[k]
+    return larger
+
+
+def unbroadcast(d: Any, like: Any) -> Any:
+    """The adjoint d of a broadcast array, summed to the shape of what was broadcast (and repeated where it is shorter)."""
+    # Two conditions: Numba leaves out a branch on ndim, and cannot compare shapes of different lengths.
+    if d.ndim == like.ndim:  # noqa: SIM102
+        if d.shape == like.shape:
+            return d
+    out = np.zeros(like.shape, d.dtype)
+    whole = d + np.zeros_like(like)
+    flat, source = out.reshape(-1), np.ascontiguousarray(whole).reshape(-1)
+    offset = whole.ndim - like.ndim
+    for k in range(source.size):
+        rest, place, stride = k, 0, 1
+        for axis in range(whole.ndim - 1, -1, -1):
+            at = rest % whole.shape[axis]
+            rest //= whole.shape[axis]
+            if axis >= offset:
+                n = like.shape[axis - offset]
+                if n > 1:
+                    place += at * stride
+                stride *= n
+        flat[place] += source[k]
+    return out
+
+
+def spread(d: Any, like: Any, axis: int) -> Any:
+    """The adjoint d of a sum over one axis, given to every element of `like`."""
+    return np.expand_dims(d, axis) + np.zeros_like(like)
+
+
+def scatter_add(out: Any, index: Any, value: Any) -> Any:
+    """out[index] += value, with every repeated index counted; out itself is returned."""
+    for k in range(index.size):
+        out[index[k]] += value[k]
+    return out
+
+
+def scatter_add_to_columns(out: Any, index: Any, value: Any) -> Any:
+    """out[:, index] += value, with every repeated index counted; out itself is returned."""
+    for k in range(index.size):
+        out[:, index[k]] += value[:, k]
+    return out
+
+
+def scatter_add_where(out: Any, mask: Any, value: Any) -> Any:
+    """out[mask] += value; out itself is returned."""
+    out[mask] = out[mask] + value
+    return out
+
+
+def take_back(d: Any, index: Any) -> Any:
+    """The adjoint of the right side of out[index] = values: d[index], the last of equal places; d becomes 0 there."""
+    out = np.zeros(index.shape + d.shape[1:], d.dtype)
+    for k in range(index.size - 1, -1, -1):
+        out[k] = d[index[k]]
+        d[index[k]] = 0.0
+    return out
+
+
+def full_like(like: Any, value: Any) -> Any:
+    """An array of the shape of `like`, filled with a number."""
+    out = np.empty_like(like)
+    out[...] = value
+    return out
+
+
+def power_slope(a: Any, b: Any) -> Any:
+    """d/da a**b = b a**(b - 1), which is 0 where b is 0 (also at a = 0)."""
+    return np.where(b == 0, 0.0, b * a ** np.where(b == 0, 1.0, b - 1.0))
+
+
+def power_slope_scalar(a: float, b: float) -> float:
+    """power_slope for numbers."""
+    return 0.0 if b == 0 else b * a ** (b - 1)
+
+
+def half(a: Any, b: Any) -> Any:
+    """1/2 where a equals b (a tie, whose slope is shared), 1 elsewhere."""
+    return np.where(a == b, 0.5, 1.0)
+
+
+def half_scalar(a: float, b: float) -> float:
+    """half for numbers."""
+    return 0.5 if a == b else 1.0
+
+
+def log_of_base(a: Any) -> Any:
+    """log a for the slope of a**b in b: 0 at a = 0, where that slope is 0; NaN for a < 0, where there is none."""
+    return np.log(np.where(a == 0, 1.0, a))
+
+
+def log_of_base_scalar(a: float) -> float:
+    """log_of_base for numbers."""
+    return 0.0 if a == 0 else math.log(a) if a > 0 else math.nan
+
+
+def fmod_quotient(a: float, b: float) -> float:
+    """The whole number of times that b goes into a, rounded towards zero."""
+    return float(math.trunc(a / b))
+
+
+def prod_others(a: Any) -> Any:
+    """For each element the product of all others: right where elements are zero, too."""
+    out = np.ones(a.shape, a.dtype)
+    flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
+    product = flat[0] if flat.size else 1.0
+    for k in range(flat.size):
+        flat[k] = product
+        product = product * given[k]
+    product = 1.0
+    for k in range(flat.size - 1, -1, -1):
+        flat[k] *= product
+        product = product * given[k]
+    return out
+
+
+def amax_axis(a: Any, axis: int) -> Any:
+    """The largest elements along an axis."""
+    return extreme_axis(a, axis, 1.0)
+
+
+def amin_axis(a: Any, axis: int) -> Any:
+    """The smallest elements along an axis."""
+    return extreme_axis(a, axis, -1.0)
+
+
+def extreme_axis(a: Any, axis: int, sign: float) -> Any:
+    """The elements along an axis that are largest once multiplied by `sign`; NaN where there is one."""
+    out = np.sum(a, axis)  # for its shape
+    flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
+    inner = after(a, axis)
+    for place in range(flat.size):
+        start = place // inner * a.shape[axis] * inner + place % inner
+        best = given[start]
+        for k in range(1, a.shape[axis]):
+            value = given[start + k * inner]
+            if sign * value > sign * best or value != value:
+                best = value
+        flat[place] = best
+    return out
+
+
+def after(a: Any, axis: int) -> int:
+    """The number of elements behind one step along an axis."""
+    inner = 1
+    for k in range(axis + 1, a.ndim):
+        inner *= a.shape[k]
+    return inner
+
+
+def share(a: Any, extreme: Any, axis: int) -> Any:
+    """Along an axis the share of each element in the extreme: 1 / (number of equal ones) where it is attained, else 0."""
+    hit = (a == np.expand_dims(extreme, axis)) * 1.0
+    return hit / np.expand_dims(np.sum(hit, axis), axis)
+
+
+def cumsum_axis(a: Any, axis: int) -> Any:
+    """Running sums along an axis."""
+    out = np.ascontiguousarray(a).copy()
+    flat, inner, n = out.reshape(-1), after(a, axis), a.shape[axis]
+    for place in range(flat.size):
+        if place // inner % n:
+            flat[place] += flat[place - inner]
+    return out
+
+
+def cumsum_back_axis(a: Any, axis: int) -> Any:
+    """Running sums along an axis from its end."""
+    out = np.ascontiguousarray(a).copy()
+    flat, inner, n = out.reshape(-1), after(a, axis), a.shape[axis]
+    for place in range(flat.size - 1, -1, -1):
+        if place // inner % n < n - 1:
+            flat[place] += flat[place + inner]
+    return out
+
+
+def cholesky_back(l: Any, d: Any) -> Any:
+    """The adjoint of the lower triangle of A = L L^T, from L and the adjoint of L (Murray 2016, eq. 10)."""
+    p = np.tril(l.T @ np.tril(d))
+    for k in range(p.shape[0]):
+        p[k, k] *= 0.5
+    inverse = np.linalg.inv(l)
+    s = inverse.T @ p @ inverse
+    s = np.tril(s + s.T)  # NumPy reads the lower triangle alone
+    for k in range(p.shape[0]):
+        s[k, k] *= 0.5
+    return s
+
+
+def cholesky_forward(l: Any, da: Any) -> Any:
+    """The derivative of L along dA, for A = L L^T (Murray 2016, eq. 8)."""
+    inverse = np.linalg.inv(l)
+    p = np.tril(inverse @ (np.tril(da) + np.tril(da, -1).T) @ inverse.T)
+    for k in range(p.shape[0]):
+        p[k, k] *= 0.5
+    return l @ p
+
+
+def digamma(x: float) -> float:
+    """The slope of lgamma: recurrence up to x >= 10, then the asymptotic series (Abramowitz & Stegun 6.3.18)."""
+    if x <= 0.0 and x == math.floor(x):
+        return math.nan
+    if x < 0.0:
+        return digamma_positive(1.0 - x) - math.pi / math.tan(math.pi * x)
+    return digamma_positive(x)
+
+
+def digamma_positive(x: float) -> float:
+    """digamma for x > 0."""
+    total = 0.0
+    while x < 10.0:
+        total -= 1.0 / x
+        x += 1.0
+    u = 1.0 / (x * x)
+    series = u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u * (1 / 240 - u * (1 / 132 - u * (691 / 32760 - u / 12))))))
+    return total + math.log(x) - 0.5 / x - series
+
+
+def trigamma(x: float) -> float:
+    """The slope of digamma (Abramowitz & Stegun 6.4.12)."""
+    if x <= 0.0 and x == math.floor(x):
+        return math.nan
+    if x < 0.0:
+        s = math.sin(math.pi * x)
+        return math.pi * math.pi / (s * s) - trigamma_positive(1.0 - x)
+    return trigamma_positive(x)
+
+
+def trigamma_positive(x: float) -> float:
+    """trigamma for x > 0."""
+    total = 0.0
+    while x < 10.0:
+        total += 1.0 / (x * x)
+        x += 1.0
+    u = 1.0 / (x * x)
+    series = u * (1 / 6 - u * (1 / 30 - u * (1 / 42 - u * (1 / 30 - u * (5 / 66 - u * (691 / 2730 - u * 7 / 6))))))
+    return total + 1.0 / x + 0.5 * u + series / x
+
+
+NAMES = sorted(
+    name
+    for name in globals()
+    if name.islower() and not name.startswith("_") and name not in ("math", "np", "annotations")
+)

@@ -1,0 +1,125 @@
+"""The last touch on a generated program: copies of scalars vanish, arithmetic is folded, names are short."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from .algebra import simplified
+from .aliases import source_of
+from .builder import RESERVED
+from .program import (
+    Assign,
+    Expr,
+    For,
+    If,
+    Lit,
+    Move,
+    Name,
+    Op,
+    Program,
+    Statement,
+    While,
+    assigned,
+    every,
+    leaves,
+    substitute,
+    used,
+)
+
+
+def polished(program: Program) -> Program:
+    """The program, shorter to read."""
+    program = _propagated(program)
+    return _renamed(program)
+
+
+def _propagated(program: Program) -> Program:
+    """x = y, for scalars that are set once: y stands for x everywhere."""
+    counts: Counter[str] = Counter()
+    for s in every(program.body):
+        if isinstance(s, Assign):
+            counts[s.target] += 1
+        elif isinstance(s, Move):
+            counts.update(t.id for t in s.targets)
+        elif isinstance(s, For):
+            counts[s.var] += 2
+    change: dict[str, Expr] = {}
+    for s in every(program.body):
+        if isinstance(s, Assign) and counts[s.target] == 1 and not s.value.kind.is_array:
+            value = s.value
+            if isinstance(value, Lit) or (isinstance(value, Name) and counts[value.id] <= 1):
+                change[s.target] = change.get(value.id, value) if isinstance(value, Name) else value
+    for name, value in list(change.items()):
+        seen = {name}
+        while isinstance(value, Name) and value.id in change and value.id not in seen:
+            seen.add(value.id)
+            value = change[value.id]
+        change[name] = value
+    if not change:
+        return program
+    flags = {s.until for s in every(program.body) if isinstance(s, For | While) and s.until}
+    change = {name: value for name, value in change.items() if name not in flags}
+    body = _kept(program.body, change)
+    body = substitute(body, lambda n: change.get(n.id, n), lambda n: n)
+    return replace(program, body=_folded(body))
+
+
+def _kept(body: list[Statement], change: dict[str, Expr]) -> list[Statement]:
+    kept: list[Statement] = []
+    for s in body:
+        if isinstance(s, Assign) and s.target in change:
+            continue
+        if isinstance(s, If):
+            s = replace(s, body=_kept(s.body, change), orelse=_kept(s.orelse, change))
+        elif isinstance(s, For | While):
+            s = replace(s, body=_kept(s.body, change))
+        kept.append(s)
+    return kept
+
+
+def _folded(body: list[Statement]) -> list[Statement]:
+    """Arithmetic with 0 and 1 is done."""
+    kept: list[Statement] = []
+    for s in body:
+        if isinstance(s, Assign):
+            value = folded(s.value)
+            if source_of(value) and not source_of(s.value):
+                value = Op("copy", (value,), value.kind)  # arithmetic gives new memory, whatever the numbers
+            s = replace(s, value=value)
+        elif isinstance(s, If):
+            s = replace(s, body=_folded(s.body), orelse=_folded(s.orelse))
+        elif isinstance(s, For | While):
+            s = replace(s, body=_folded(s.body))
+        elif hasattr(s, "value"):
+            s = replace(s, value=folded(s.value))  # type: ignore[call-arg]
+        kept.append(s)
+    return kept
+
+
+def folded(value: Expr) -> Expr:
+    """The expression with its arithmetic simplified from the inside out."""
+    if not isinstance(value, Op):
+        return value
+    args = tuple(folded(arg) for arg in value.args)
+    return simplified(value if args == value.args else replace(value, args=args))
+
+
+def _renamed(program: Program) -> Program:
+    """Numbers at the end of names go where the bare name is free."""
+    fixed = {leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None}
+    fixed |= {item.name.id for item in program.captured}
+    present = assigned(program.body) | used(program.body) | fixed
+    change: dict[str, str] = {}
+    for name in sorted(present - fixed):
+        base, _, number = name.rpartition("_")
+        taken = base in present or base in change.values() or {base, base.removeprefix("d_")} & RESERVED
+        if base and number.isdigit() and not taken:
+            change[name] = base
+    if not change:
+        return program
+    kinds = {**program.kinds, **{new: program.kinds[old] for old, new in change.items() if old in program.kinds}}
+    body = substitute(
+        program.body, lambda n: Name(change[n.id], n.kind) if n.id in change else n, lambda n: change.get(n, n)
+    )
+    return replace(program, body=body, kinds=kinds)

@@ -1,0 +1,332 @@
+"""The small typed language between reading and printing: expressions are trees, control flow is structured.
+
+Names are assigned once on every way through a block, except those that a loop carries: they are set before the loop and
+again by the Move at the end of its body. Everything prints as Python (emit.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .errors import Where
+from .kinds import Kind
+
+# ---- expressions -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Name:
+    """A variable."""
+
+    id: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Lit:
+    """A number or truth; None in an index."""
+
+    value: Any
+    kind: Kind
+
+    def __eq__(self, other: object) -> bool:  # 1, 1.0 and True are three literals
+        return isinstance(other, Lit) and repr(self.value) == repr(other.value) and self.kind == other.kind
+
+    def __hash__(self) -> int:
+        return hash((repr(self.value), self.kind))
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operation of the table in rules.py. attrs: constants that are no expressions (axis, offset), as pairs."""
+
+    name: str
+    args: tuple[Expr, ...]
+    kind: Kind
+    attrs: tuple[tuple[str, Any], ...] = ()
+
+    def attr(self, name: str, default: Any = None) -> Any:
+        """An attribute, or a default."""
+        return dict(self.attrs).get(name, default)
+
+
+Expr = Name | Lit | Op
+
+
+def walk(expression: Expr) -> Iterator[Expr]:
+    """The expression and all its parts."""
+    yield expression
+    if isinstance(expression, Op):
+        for arg in expression.args:
+            yield from walk(arg)
+
+
+def names(expression: Expr) -> set[str]:
+    """The names that are read."""
+    return {part.id for part in walk(expression) if isinstance(part, Name)}
+
+
+def rebuild(expression: Expr, change: Callable[[Name], Expr]) -> Expr:
+    """The expression with every name replaced."""
+    if isinstance(expression, Name):
+        return change(expression)
+    if isinstance(expression, Op) and expression.args:
+        args = tuple(rebuild(arg, change) for arg in expression.args)
+        return expression if args == expression.args else replace(expression, args=args)
+    return expression
+
+
+# ---- statements ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Statement:
+    """What every statement has."""
+
+    where: Where | None = field(default=None, kw_only=True)
+    note: str = field(default="", kw_only=True)  # a comment printed above
+
+
+@dataclass
+class Assign(Statement):
+    """target = value."""
+
+    target: str
+    value: Expr
+
+
+@dataclass
+class Custom(Assign):
+    """target = value, with a rule of the user's own: seed is the adjoint of target, `pull` computes from it what each name in
+    `gains` receives."""
+
+    seed: Name
+    pull: list[Statement]
+    gains: list[tuple[Name, Expr]]
+
+
+@dataclass
+class Store(Statement):
+    """base[index] = value, or += with add. An index of one Ellipsis stands for the whole array."""
+
+    base: Name
+    index: tuple[Expr, ...]
+    value: Expr
+    add: bool = False
+
+
+@dataclass
+class Move(Statement):
+    """Assignments all at once: what a loop hands from one iteration to the next."""
+
+    targets: list[Name]
+    values: list[Expr]
+
+
+@dataclass
+class If(Statement):
+    """if test: body, else orelse."""
+
+    test: Expr
+    body: list[Statement]
+    orelse: list[Statement] = field(default_factory=list)
+
+
+@dataclass
+class For(Statement):
+    """for var in range(start, stop, step); left after an iteration at whose end `until` is true."""
+
+    var: str
+    start: Expr
+    stop: Expr
+    step: Expr
+    body: list[Statement]
+    carried: list[Name] = field(default_factory=list)
+    until: str | None = None
+    count: str | None = None  # the name that counts iterations, where the reverse sweep asks for it
+
+
+@dataclass
+class While(Statement):
+    """while test; left after an iteration at whose end `until` is true."""
+
+    test: Expr
+    body: list[Statement]
+    carried: list[Name] = field(default_factory=list)
+    until: str | None = None
+    count: str | None = None
+
+
+@dataclass
+class Raise(Statement):
+    """A raise statement, as text."""
+
+    text: str
+
+
+@dataclass
+class Return(Statement):
+    """values: a tree of tuples whose leaves are expressions."""
+
+    values: Any
+
+
+@dataclass
+class Program:
+    """A function in the small language.
+
+    arguments: what the entry takes, in order, a tree of Names (tuples) or None where an argument is a constant.
+    captured: values read anew at every call, which the entry takes after its arguments.
+    """
+
+    name: str
+    arguments: list[Any]
+    captured: list[Captured]
+    body: list[Statement]
+    kinds: dict[str, Kind]
+    lines: dict[tuple[str, int], str] = field(default_factory=dict)
+    constants: list[Watched] = field(default_factory=list)
+    doc: str = ""
+    origin: str = ""  # the name of the user's function
+    unused: list[str] = field(default_factory=list)  # names of the parameters, for those that are constants
+
+    @property
+    def result(self) -> Any:
+        """The tree of expressions that the function returns."""
+        last = self.body[-1]
+        assert isinstance(last, Return)
+        return last.values
+
+
+@dataclass
+class Captured:
+    """A global or closure value of the user's function: `read()` gives it as it is now."""
+
+    name: Name
+    read: Callable[[], Any]
+    path: str
+
+
+@dataclass
+class Watched:
+    """A global or closure value that is built into the program (a function, a module): stale once `read()` is another."""
+
+    read: Callable[[], Any]
+    value: Any
+    path: str
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of nested tuples, from left to right."""
+    return [leaf for item in tree for leaf in leaves(item)] if isinstance(tree, tuple) else [tree]
+
+
+def blocks(statement: Statement) -> list[list[Statement]]:
+    """The statement lists inside a statement."""
+    if isinstance(statement, If):
+        return [statement.body, statement.orelse]
+    return [statement.body] if isinstance(statement, For | While) else []
+
+
+def every(body: list[Statement]) -> Iterator[Statement]:
+    """Every statement, those inside of others too, in order."""
+    for statement in body:
+        yield statement
+        for block in blocks(statement):
+            yield from every(block)
+
+
+def expressions(statement: Statement) -> list[Expr]:
+    """The expressions that the statement itself evaluates."""
+    if isinstance(statement, Assign):
+        return [statement.value]
+    if isinstance(statement, Store):
+        return [statement.base, *statement.index, statement.value]
+    if isinstance(statement, Move):
+        return list(statement.values)
+    if isinstance(statement, If | While):
+        return [statement.test]
+    if isinstance(statement, For):
+        return [statement.start, statement.stop, statement.step]
+    return leaves(statement.values) if isinstance(statement, Return) else []
+
+
+def assigned(body: list[Statement]) -> set[str]:
+    """The names bound anywhere in the statements."""
+    found: set[str] = set()
+    for statement in every(body):
+        if isinstance(statement, Assign):
+            found.add(statement.target)
+        elif isinstance(statement, Move):
+            found |= {name.id for name in statement.targets}
+        elif isinstance(statement, For):
+            found.add(statement.var)
+        if isinstance(statement, For | While) and statement.count:
+            found.add(statement.count)
+    return found
+
+
+def used(body: list[Statement]) -> set[str]:
+    """The names read anywhere in the statements."""
+    found: set[str] = set()
+    for statement in every(body):
+        for expression in expressions(statement):
+            found |= names(expression)
+        if isinstance(statement, For | While) and statement.until:
+            found.add(statement.until)
+    return found
+
+
+def substitute(body: list[Statement], change: Callable[[Name], Expr], rename: Callable[[str], str]) -> list[Statement]:
+    """A copy of the statements with names read replaced by `change` and names bound by `rename`."""
+
+    def tree(values: Any) -> Any:
+        return tuple(tree(v) for v in values) if isinstance(values, tuple) else rebuild(values, change)
+
+    def named(name: Name) -> Name:
+        new = rebuild(name, change)
+        assert isinstance(new, Name)
+        return new
+
+    def one(s: Statement) -> Statement:
+        if isinstance(s, Custom):
+            gains = [(named(n), rebuild(v, change)) for n, v in s.gains]
+            s = replace(s, seed=named(s.seed), gains=gains, pull=[one(x) for x in s.pull])
+        if isinstance(s, Assign):
+            return replace(s, target=rename(s.target), value=rebuild(s.value, change))
+        if isinstance(s, Store):
+            base = rebuild(s.base, change)
+            assert isinstance(base, Name)
+            return replace(
+                s, base=base, index=tuple(rebuild(i, change) for i in s.index), value=rebuild(s.value, change)
+            )
+        if isinstance(s, Move):
+            targets = [Name(rename(t.id), t.kind) for t in s.targets]
+            return replace(s, targets=targets, values=[rebuild(v, change) for v in s.values])
+        if isinstance(s, If):
+            return replace(
+                s,
+                test=rebuild(s.test, change),
+                body=[one(x) for x in s.body],
+                orelse=[one(x) for x in s.orelse],
+            )
+        if isinstance(s, Return):
+            return replace(s, values=tree(s.values))
+        if isinstance(s, Raise):
+            return s
+        assert isinstance(s, For | While)
+        carried = [Name(rename(c.id), c.kind) for c in s.carried]
+        common: dict[str, Any] = {
+            "body": [one(x) for x in s.body],
+            "carried": carried,
+            "until": rename(s.until) if s.until else None,
+            "count": rename(s.count) if s.count else None,
+        }
+        if isinstance(s, For):
+            start, stop, step = (rebuild(bound, change) for bound in (s.start, s.stop, s.step))
+            return replace(s, var=rename(s.var), start=start, stop=stop, step=step, **common)
+        return replace(s, test=rebuild(s.test, change), **common)
+
+    return [one(s) for s in body]

@@ -1,0 +1,273 @@
+"""Functions of the vocabulary that make arrays or change their shape."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from .builder import Builder, as_value
+from .indexing import ABSENT, getitem
+from .kinds import I8, Kind
+from .operands import array_of, number
+from .program import Expr, Lit, Name, Op
+from .reductions import axis_of
+from .rules import make
+from .values import Items, Static, dtype_name, flatten, is_expr
+from .vocabulary import Handler, of, take
+
+
+@of(np.transpose)
+def transpose(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    """np.transpose."""
+    a, axes = take(b, args, words, "a axes=None", node)
+    array = b.operand(array_of(b, a, node))
+    if isinstance(axes, Static) or array.kind.ndim < 2:
+        return make("T", array) if array.kind.ndim > 1 else array
+    order = tuple(b.static_int(k, node) % array.kind.ndim for k in flatten(axes))
+    back = tuple(order.index(k) for k in range(len(order)))
+    return b.apply("transpose", array, axes=order, back=back)
+
+
+@of(np.reshape)
+def reshape(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    """np.reshape."""
+    a, shape = take(b, args, words, "a shape", node)
+    sizes = [b.operand(number(b, v, node)) for v in flatten(shape)]
+    return b.apply("reshape", b.atom(array_of(b, a, node)), *sizes, ndim=len(sizes))
+
+
+@of(np.ravel)
+def _ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    return b.apply("ravel", array_of(b, a, node))
+
+
+@of(np.expand_dims)
+def _expand(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    a, axis = take(b, args, words, "a axis", node)
+    array = array_of(b, a, node)
+    return b.apply("expand", array, axis=b.static_int(axis, node) % (array.kind.ndim + 1))
+
+
+@of(np.flip)
+def _flip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    array = b.atom(array_of(b, a, node))
+    step = Op("slice", (ABSENT, ABSENT, Lit(-1, I8)), Kind("slice"))
+    return getitem(b, array, tuple([step] * array.kind.ndim), node)
+
+
+@of(np.concatenate, np.hstack)
+def _concatenate(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    values, axis = take(b, args, words, "arrays axis=0", node)
+    if not isinstance(values, tuple | Items):
+        raise b.error("joins arrays whose number is not known when the function is read", node)
+    parts = [b.atom(array_of(b, v, node)) for v in (values if isinstance(values, tuple) else values.items)]
+    if any(not p.kind.is_array for p in parts) or len({p.kind.ndim for p in parts}) > 1:
+        raise b.error("joins what has not the same number of dimensions", node)
+    k = axis_of(b, axis, parts[0], node) or 0
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("hstack"):
+        k = 0 if parts[0].kind.ndim == 1 else 1
+    return b.apply("concatenate", *parts, axis=k, ndim=parts[0].kind.ndim)
+
+
+@of(np.stack, np.vstack)
+def _stack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    values, axis = take(b, args, words, "arrays axis=0", node)
+    if not isinstance(values, tuple | Items):
+        raise b.error("joins arrays whose number is not known when the function is read", node)
+    parts = [b.atom(array_of(b, v, node)) for v in (values if isinstance(values, tuple) else values.items)]
+    if not parts[0].kind.is_array:
+        return array_of(b, values, node)
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("vstack") and parts[0].kind.ndim > 1:
+        return b.apply("concatenate", *parts, axis=0, ndim=parts[0].kind.ndim)
+    return b.apply(
+        "stack", *parts, axis=b.static_int(axis, node) % (parts[0].kind.ndim + 1), ndim=parts[0].kind.ndim + 1
+    )
+
+
+@of(np.array, np.asarray)
+def _array(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    values, dtype = take(b, args, words, "a dtype=None", node)
+    fresh = is_expr(values) and isinstance(node, ast.Call) and ast.unparse(node.func).endswith("np.array")
+    array = array_of(b, values, node)
+    wanted = None if isinstance(dtype, Static) and dtype.value is None else dtype_of(b, dtype, "f8", node)
+    if wanted and wanted != array.kind.dtype and array.kind.is_array:
+        return b.apply("as_" + wanted, array)
+    return b.apply("copy", array) if fresh and array.kind.is_array else array
+
+
+@of(np.copy, np.ascontiguousarray)
+def _copy(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    return b.apply("copy", array_of(b, a, node))
+
+
+def dtype_of(b: Builder, value: Any, default: str, node: ast.AST) -> str:
+    """The number type that an argument names."""
+    if isinstance(value, Static) and value.value is None:
+        return default
+    name = dtype_name(value.value) if isinstance(value, Static) else None
+    if name is None:
+        raise b.error("has a number type that cannot be differentiated", node)
+    return name
+
+
+def _made(name: str) -> Handler:
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        shape, dtype = take(b, args, words, "shape dtype=None", node)
+        return make(name, *sizes_of(b, shape, node), dtype=dtype_of(b, dtype, "f8", node), ndim=len(flatten(shape)),
+                    shape=shape_label(shape))  # fmt: skip
+
+    return handler
+
+
+def sizes_of(b: Builder, shape: Any, node: ast.AST) -> list[Expr]:
+    """The numbers of a shape."""
+    return [b.operand(number(b, v, node)) for v in flatten(shape)]
+
+
+def shape_label(shape: Any) -> object:
+    """np.zeros(len(x)) and np.zeros(x.shape) have the shape of x."""
+    sizes = flatten(shape)
+    array = sizes[0].args[0] if sizes and isinstance(sizes[0], Op) and sizes[0].name == "shape" else None
+    if not isinstance(array, Name) or array.kind.ndim != len(sizes):
+        return None
+    same = all(isinstance(s, Op) and s == make("shape", array, axis=k) for k, s in enumerate(sizes))
+    return array.kind.shape if same else None
+
+
+for _function, _name in ((np.zeros, "zeros"), (np.ones, "ones"), (np.empty, "empty")):
+    of(_function)(_made(_name))
+
+
+@of(np.broadcast_to)
+def _broadcast_to(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    a, shape = take(b, args, words, "a shape", node)
+    array = array_of(b, a, node)
+    dtype = array.kind.dtype
+    zeros = make("zeros", *sizes_of(b, shape, node), dtype=dtype, ndim=len(flatten(shape)), shape=shape_label(shape))
+    return b.apply("add", array, b.atom(zeros))
+
+
+@of(np.take)
+def _take(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    a, where, axis = take(b, args, words, "a indices axis=None", node)
+    array, index = b.atom(array_of(b, a, node)), array_of(b, where, node)
+    if array.kind.ndim > 1 and isinstance(axis, Static):
+        raise b.error("takes from a flattened array: name the axis", node)
+    k = 0 if isinstance(axis, Static) else axis_of(b, axis, array, node) or 0
+    none = [Op("slice", (ABSENT, ABSENT, Lit(1, I8)), Kind("slice"))] * k
+    return getitem(b, array, (*none, b.atom(index)), node)
+
+
+@of(np.column_stack)
+def _columns(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    values = flatten(args[0])
+    parts = [array_of(b, v, node) for v in values]
+    parts = [b.atom(b.apply("expand", p, axis=1)) if p.kind.ndim == 1 else b.atom(p) for p in parts]
+    return b.apply("concatenate", *parts, axis=1, ndim=2)
+
+
+@of(np.full)
+def _full(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    shape, fill, dtype = take(b, args, words, "shape fill_value dtype=None", node)
+    value = number(b, fill, node)
+    if value.kind.is_array:
+        raise b.error("fills with an array", node)
+    return make("full", b.operand(value), *sizes_of(b, shape, node), dtype=dtype_of(b, dtype, value.kind.dtype, node),
+                ndim=len(flatten(shape)), shape=shape_label(shape))  # fmt: skip
+
+
+def _like(name: str) -> Handler:
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        a, dtype = take(b, args, words, "a dtype=None", node)
+        array = b.atom(array_of(b, a, node))
+        wanted = dtype_of(b, dtype, array.kind.dtype, node)
+        if wanted == array.kind.dtype:
+            return make(name + "_like", array)
+        sizes = [make("shape", array, axis=k) for k in range(array.kind.ndim)]
+        return make(name, *sizes, dtype=wanted, ndim=array.kind.ndim, shape=array.kind.shape)
+
+    return handler
+
+
+of(np.zeros_like)(_like("zeros"))
+of(np.ones_like)(_like("ones"))
+of(np.empty_like)(_like("empty"))
+
+
+@of(np.full_like)
+def _full_like(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    a, fill = take(b, args, words, "a fill_value", node)
+    return make("full_like", b.atom(number(b, a, node)), b.operand(number(b, fill, node)))
+
+
+@of(np.arange)
+def _arange(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    dtype = words.pop("dtype", as_value(None))
+    values = [b.operand(number(b, v, node)) for v in args]
+    natural = "f8" if any(v.kind.is_float for v in values) else "i8"
+    array = make("arange", *values, dtype=natural, ndim=1)
+    wanted = dtype_of(b, dtype, natural, node)
+    return array if wanted == natural else b.apply("as_" + wanted, array)
+
+
+@of(np.linspace)
+def _linspace(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    start, stop, count = (b.atom(number(b, v, node)) for v in take(b, args, words, "start stop num=50", node))
+    one = Lit(1, I8)
+    step = b.apply("div", b.apply("sub", stop, start), b.apply("sub", count, one))
+    return b.apply("add", start, b.apply("mul", b.atom(step), make("arange", count, dtype="i8", ndim=1)))
+
+
+@of(np.eye, np.identity)
+def _eye(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    n, m = take(b, args, words, "n m=None", node)
+    sizes = [b.operand(number(b, v, node)) for v in (n, m) if is_expr(v)]
+    return make("eye", *sizes, dtype="f8", ndim=2)
+
+
+@of(np.diag)
+def _diag(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    return b.apply("diag", array_of(b, a, node))
+
+
+@of(np.triu, np.tril)
+def _triangle(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    a, k = take(b, args, words, "a k=0", node)
+    name = "triu" if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("triu") else "tril"
+    return b.apply(name, array_of(b, a, node), k=b.static_int(k, node))
+
+
+@of(np.roll)
+def _roll(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    a, shift = take(b, args, words, "a shift", node)
+    array = array_of(b, a, node)
+    if array.kind.ndim != 1:
+        raise b.error("rolls more than one dimension", node)
+    return b.apply("roll", array, number(b, shift, node))
+
+
+@of(np.diff)
+def _diff(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    array = b.atom(array_of(b, a, node))
+    if array.kind.ndim != 1:
+        raise b.error("is a difference of more than one dimension", node)
+    one = Lit(1, I8)
+    later = getitem(b, array, (Op("slice", (one, ABSENT, ABSENT), Kind("slice")),), node)
+    earlier = getitem(b, array, (Op("slice", (ABSENT, Lit(-1, I8), ABSENT), Kind("slice")),), node)
+    return b.apply("sub", b.atom(later), b.atom(earlier))
+
+
+@of(np.sort)
+def _sort(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    array = b.atom(array_of(b, a, node))
+    if array.kind.ndim != 1:
+        raise b.error("sorts more than one dimension", node)
+    return getitem(b, array, (b.atom(b.apply("argsort", array)),), node)

@@ -1,0 +1,244 @@
+"""The functions of Python, math and NumPy that a differentiated function may call, and how they become operations."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .builder import Builder, as_value, known
+from .indexing import getitem
+from .kinds import I8, Kind
+from .operands import array_of, as_float, number
+from .program import Expr, Lit
+from .rules import FUNCTIONS, RULES, make
+from .sequences import Iterator
+from .values import Items, Listed, Slice, Static
+
+Handler = Callable[[Builder, list[Any], dict[str, Any], ast.AST], Any]
+TABLE: dict[int, Handler] = {}
+KEEP: list[Any] = []  # so that no id in TABLE is ever that of another object
+
+
+def find(function: Any) -> Handler | None:
+    """The handler of a function of the vocabulary."""
+    return TABLE.get(id(function))
+
+
+def of(*functions: Any) -> Callable[[Handler], Handler]:
+    """Enter a handler for functions."""
+
+    def enter(handler: Handler) -> Handler:
+        for function in functions:
+            TABLE[id(function)] = handler
+            KEEP.append(function)
+        return handler
+
+    return enter
+
+
+def take(b: Builder, args: list[Any], words: dict[str, Any], spec: str, node: ast.AST) -> list[Any]:
+    """The arguments in the order of `spec` ("a axis=None"), UNSET ones as their default's Python value."""
+    parts = [part.split("=") for part in spec.split()]
+    found: list[Any] = list(args)
+    if len(found) > len(parts):
+        raise b.error("has more arguments than are supported", node)
+    words = dict(words)
+    for name, *default in parts[len(found) :]:
+        if name in words:
+            found.append(words.pop(name))
+        elif default:
+            found.append(as_value(ast.literal_eval(default[0])))
+        else:
+            raise b.error(f"lacks the argument {name!r}", node)
+    if words:
+        raise b.error(f"has the argument {next(iter(words))!r}, which is not supported", node)
+    return found
+
+
+def _elementwise(name: str) -> Handler:
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        rule = RULES[name]
+        assert rule.partials is not None
+        if len(args) != len(rule.partials) or words:
+            raise b.error(f"takes {len(rule.partials)} plain arguments here", node)
+        values = [array_of(b, a, node) for a in args]
+        if not any(v.kind.is_array for v in values) and name in _TRULY_FLOAT:
+            values = [as_float(v) if isinstance(v, Lit) else v for v in values]
+        if any(v.kind.is_array for v in values) and "_array(" in rule.text:
+            raise b.error("takes numbers, no arrays", node)
+        return b.apply(name, *values)
+
+    return handler
+
+
+_TRULY_FLOAT = {row[0] for row in FUNCTIONS}
+for _name, _numpy, _math, _partials, _ in FUNCTIONS:
+    for _module, _attribute in ((np, _numpy), (math, _math)):
+        if _attribute and hasattr(_module, _attribute):
+            of(getattr(_module, _attribute))(_elementwise(_name))
+for _name, _functions in {
+    "add": (np.add,), "sub": (np.subtract,), "mul": (np.multiply,), "div": (np.divide,), "pow": (np.power, math.pow),
+    "neg": (np.negative,), "abs": (np.abs, np.fabs, builtins.abs, math.fabs), "sign": (np.sign,),
+    "maximum": (np.maximum, np.fmax), "minimum": (np.minimum, np.fmin), "isnan": (np.isnan, math.isnan),
+    "isinf": (np.isinf, math.isinf), "isfinite": (np.isfinite, math.isfinite), "lt": (np.less,), "le": (np.less_equal,),
+    "gt": (np.greater,), "ge": (np.greater_equal,), "eq": (np.equal,), "ne": (np.not_equal,), "mod": (np.mod,),
+    "floordiv": (np.floor_divide,), "bitand": (np.logical_and,), "bitor": (np.logical_or,), "invert": (np.logical_not,),
+}.items():  # fmt: skip
+    of(*_functions)(_elementwise(_name))
+
+
+@of(np.square)
+def _square(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    return b.apply("pow", array_of(b, a, node), Lit(2, I8))
+
+
+@of(np.reciprocal)
+def _reciprocal(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return b.apply("div", Lit(1.0, Kind("f8")), number(b, args[0], node))
+
+
+@of(math.floor, math.ceil, math.trunc)
+def _to_int(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    name = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else "trunc"
+    name = name if name in ("floor", "ceil") else "trunc"
+    return make("int", b.apply(name, number(b, args[0], node)))
+
+
+@of(np.where)
+def _where(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    test, x, y = (array_of(b, v, node) for v in take(b, args, words, "condition x y", node))
+    return b.apply("where", test, x, y)
+
+
+@of(np.clip)
+def _clip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    x, low, high = take(b, args, words, "a a_min=None a_max=None", node)
+    result = b.operand(array_of(b, x, node))
+    if not isinstance(low, Static):
+        result = b.apply("maximum", result, array_of(b, low, node))
+    return result if isinstance(high, Static) else b.apply("minimum", result, array_of(b, high, node))
+
+
+@of(math.fmod)
+def _fmod(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    x, y = (b.atom(as_float(number(b, v, node))) for v in args)
+    return b.apply("sub", x, b.apply("mul", b.atom(make("fmod_quotient", x, y)), y))
+
+
+# ---- Python's own ------------------------------------------------------------------------------------------------------
+
+
+@of(builtins.float, np.float64)
+def _float(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    if isinstance(args[0], Static) and isinstance(args[0].value, str):
+        return as_value(float(args[0].value))
+    return as_float(only_item(b, number(b, args[0], node)))
+
+
+@of(np.float32)
+def _float32(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return make("float32", b.operand(number(b, args[0], node)))
+
+
+def only_item(b: Builder, value: Expr) -> Expr:
+    """The one element of an array, or the number itself."""
+    return getitem(b, b.atom(value), tuple([Lit(0, I8)] * value.kind.ndim)) if value.kind.ndim else value
+
+
+@of(builtins.int, np.int64, np.int32)
+def _int(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    value = number(b, args[0], node)
+    return value if value.kind == I8 else make("int", b.operand(value))
+
+
+@of(builtins.bool)
+def _bool(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return as_value(bool(args[0].value)) if known(args[0]) else make("bool", b.operand(number(b, args[0], node)))
+
+
+@of(builtins.pow)
+def _pow(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return b.apply("pow", number(b, args[0], node), number(b, args[1], node))
+
+
+@of(builtins.len)
+def _len(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    value = args[0]
+    if isinstance(value, tuple | Items):
+        return as_value(len(value if isinstance(value, tuple) else value.items))
+    array = number(b, value, node)
+    if not array.kind.is_array:
+        raise b.error("has no length", node)
+    return make("shape", b.atom(array), axis=0)
+
+
+def _iterator(kind: str) -> Handler:
+    return lambda b, args, words, node: Iterator(kind, (*args, *words.values()))
+
+
+for _f in (range, zip, enumerate, reversed):
+    of(_f)(_iterator(_f.__name__))
+
+
+@of(builtins.tuple, builtins.list)
+def _sequence(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    from .sequences import sequence
+    from .values import Scope
+
+    static = sequence(b, Scope(None, {}), args[0], node).static if args else ()  # type: ignore[arg-type]
+    if static is None:
+        return args[0] if isinstance(args[0], Listed) else Listed(number(b, args[0], node))
+    return static if isinstance(node, ast.Call) and ast.unparse(node.func) == "tuple" else Items(static)
+
+
+# ---- reductions --------------------------------------------------------------------------------------------------------
+
+
+# ---- products and linear algebra -----------------------------------------------------------------------------------------
+
+
+# ---- shapes --------------------------------------------------------------------------------------------------------------
+
+
+def _plain(name: str, count: int) -> Handler:
+    """Functions whose result is no float: positions, truths."""
+
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        if len(args) != count or words:
+            raise b.error(f"takes {count} plain arguments here", node)
+        return b.apply(name, *(b.atom(array_of(b, v, node)) for v in args))
+
+    return handler
+
+
+for _function, _count_ in (
+    (np.argmax, 1),
+    (np.argmin, 1),
+    (np.argsort, 1),
+    (np.searchsorted, 2),
+    (np.any, 1),
+    (np.all, 1),
+):
+    of(_function)(_plain(_function.__name__, _count_))
+of(builtins.any)(_plain("any", 1))
+of(builtins.all)(_plain("all", 1))
+
+
+@of(builtins.round, np.round)
+def _round(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return b.apply("rint", number(b, args[0], node)) if len(args) == 1 else b.apply("round", *args)
+
+
+@of(builtins.slice)
+def _slice(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    ends = [None if isinstance(a, Static) else b.atom(number(b, a, node)) for a in args]
+    return Slice(*([None, *ends, None] if len(ends) == 1 else [*ends, None][:3]))
+
+
+# ---- methods of arrays ---------------------------------------------------------------------------------------------------
