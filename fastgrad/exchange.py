@@ -18,13 +18,14 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, catalog, dispatch, losses
+from . import arrays, catalog, dispatch, lazy, losses
 from .files import replacing
-from .layers import Dense, Dropout, read_layers
+from .layers import Dense, Dropout, read_layers, read_update
 from .network import Record, aligned
 
 Array = npt.NDArray[Any]
 FORMAT = "fastgrad-1"
+FEATURES = "layers.0.features"  # of a lazy network: the features whose rows W holds
 LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
 
 
@@ -34,6 +35,7 @@ def describe(record: Record) -> dict[str, Any]:
         "layers": [[layer.inputs, layer.outputs, layer.activation] for layer in record.layers],
         "dropout": list(record.drops), "loss": {"name": record.loss.name, **record.loss.hyper},
         "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
+        "sparse_update": "exact" if record.vocabulary is None else "lazy",
     }  # fmt: skip
 
 
@@ -53,8 +55,10 @@ def as_json(value: Any, name: str) -> str:
 def tensors_of(record: Record, buffer: Array, prefix: str = "") -> dict[str, Array]:
     """A buffer of panels as named arrays."""
     named = {}
-    for k in range(len(record.layers)):
-        named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = record.layer_arrays(buffer, k)
+    for k, (W, b) in enumerate(lazy.contents(record, buffer)):
+        named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = np.ascontiguousarray(W), b
+    if record.vocabulary is not None:
+        named[FEATURES] = record.vocabulary.met
     return named
 
 
@@ -96,12 +100,21 @@ class Contents:
             self.refuse(f"its entry {name!r} is no table of names and values")
         return value
 
+    def features(self) -> Array:
+        """The features that a lazy network has met."""
+        found = self.tensors.get(FEATURES)
+        if found is None or found.ndim != 1 or found.dtype != np.int64:
+            self.refuse(f"{FEATURES} must be a vector of int64")
+        return found
+
     def buffer(self, record: Record, prefix: str = "", into: Array | None = None) -> Array:
         """The named arrays of `prefix` as a buffer of panels; shapes, dtypes and finiteness are checked."""
         buffer = aligned(record.program.size, record.dtype) if into is None else into
+        pairs = []
         for k, layer in enumerate(record.layers):
             pair = []
-            for part, shape in (("weight", (layer.inputs, layer.outputs)), ("bias", (layer.outputs,))):
+            rows = layer.inputs if k or record.vocabulary is None else record.vocabulary.rows
+            for part, shape in (("weight", (rows, layer.outputs)), ("bias", (layer.outputs,))):
                 name = f"{prefix}layers.{k}.{part}"
                 array = self.tensors.get(name)
                 if array is None:
@@ -112,8 +125,9 @@ class Contents:
                     arrays.require_finite(array, name)
                 except ValueError as error:
                     self.refuse(str(error))
-                pair.append(np.ascontiguousarray(array))
-            record.program.pack(buffer, k, *pair)
+                pair.append(array)
+            pairs.append((pair[0], pair[1]))
+        lazy.fill(record, buffer, pairs)
         return buffer
 
 
@@ -144,10 +158,12 @@ def make_record(contents: Contents) -> Record:
     try:
         layers = [(int(i), int(o), str(f)) for i, o, f in told["layers"]]
         loss = dict(told["loss"])
+        met = contents.features() if read_update(told.get("sparse_update", "exact")) else None
         for (i, o, _), k in zip(layers[:LAYER_LIMIT], range(len(layers)), strict=False):
             # before anything of that size is allocated
-            if getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != (i, o):
-                contents.refuse(f"layer {k} should have weights of shape ({i}, {o})")
+            rows = i if k or met is None else len(met)
+            if getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != (rows, o):
+                contents.refuse(f"layer {k} should have weights of shape ({rows}, {o})")
         if len(layers) > LAYER_LIMIT:
             contents.refuse(f"it has {len(layers)} layers")
         dense = read_layers([Dense(*layer) for layer in layers], None)
@@ -155,7 +171,9 @@ def make_record(contents: Contents) -> Record:
         drops = tuple(Dropout(rate).rate for rate in told["dropout"])
         if len(drops) not in (0, len(dense)) or any(drops[-1:]):
             contents.refuse(f"{len(drops)} rates of dropout for {len(dense)} layers, none behind the last")
-        record = Record(dense, face(**loss), told["dtype"], told["seed"], drops)
+        record = Record(dense, face(**loss), told["dtype"], told["seed"], drops, met is not None)
+        if met is not None:
+            lazy.meet(record, met)
         record.epochs_seen = arrays.check_integer(told["epochs_seen"], "epochs_seen", 0)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(contents.path):

@@ -54,6 +54,13 @@ class Dropout:
         object.__setattr__(self, "rate", arrays.check_number(self.rate, "rate", 0.0, 1.0 - 2**-16))
 
 
+def read_update(sparse_update: Any) -> bool:
+    """Is it "lazy"?  ValueError where it is neither that nor "exact"."""
+    if sparse_update not in ("exact", "lazy"):
+        raise ValueError(f"sparse_update must be 'exact' or 'lazy', got {sparse_update!r}")
+    return bool(sparse_update == "lazy")
+
+
 def take_dropout(layers: Any) -> tuple[Any, tuple[float, ...]]:
     """Layers without their dropout, and the rate behind each; ValueError where one does not stand between two layers."""
     if not isinstance(layers, list | tuple) or not any(isinstance(layer, Dropout) for layer in layers):

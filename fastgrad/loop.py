@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, checkpoint, holdout, schedules, scoring, train
+from . import arrays, checkpoint, holdout, lazy, schedules, scoring, train
 from .checkpoint import Mark, Saved, Saver
 from .csr import CSR
 from .history import FitState, History
@@ -107,6 +107,9 @@ def prepare(
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
     count = data.rows if rows is None else len(rows)
     batch = min(count, count if batch_size is None else batch_size)
+    train.check_batch(record, batch)
+    if record.vocabulary is not None and (checkpoint_path is not None or resume is not None):
+        raise ValueError("checkpoint and resume are not for a network with sparse_update='lazy'; use save and load")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
     heavy = train.step_flops(record, data.X, batch) > HEAVY_FLOPS
@@ -150,6 +153,7 @@ def run(fit: Fit, progress: bool | None) -> History:
     with train.training(record):
         if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
             train.publish(record)
+        _settle(fit)
         record.run, record.history = state, fit.history = _start(fit)
         try:
             with _bar(fit, progress) as bar:
@@ -166,6 +170,16 @@ def run(fit: Fit, progress: bool | None) -> History:
             error.history = fit.history  # type: ignore[attr-defined]
             raise
     return fit.history
+
+
+def _settle(fit: Fit) -> None:
+    """Where updates are lazy the network meets the features of the data; nothing happens otherwise."""
+    if fit.record.vocabulary is not None:
+        if fit.validation is not None:  # first: meeting its features may change how many rows there are
+            lazy.inside(fit.record, fit.validation.X)
+        fit.data = replace(fit.data, X=lazy.inside(fit.record, fit.data.X))
+        if fit.validation is not None:
+            fit.validation = replace(fit.validation, X=lazy.inside(fit.record, fit.validation.X))
 
 
 def _start(fit: Fit) -> tuple[Run, History]:
@@ -301,7 +315,7 @@ def _evaluate(fit: Fit, logs: dict[str, float]) -> None:
     """Validation loss and metrics of the epoch."""
     record = fit.record
     if fit.validation is not None:
-        logs["val_loss"] = train.loss(record, fit.validation, record.published, None)
+        logs["val_loss"] = train.loss(record, fit.validation, None)
     for metric in fit.metrics:
         rows = slice(None) if fit.rows is None else fit.rows
         logs[scoring.metric_name(metric)] = scoring.score(record, metric, fit.data.X[rows], fit.data.y[rows])

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, csr, exchange, loop, train
+from . import arrays, csr, exchange, lazy, loop, train
 from .history import History
-from .layers import Dense, Dropout, read_layers, take_dropout
+from .layers import Dense, Dropout, read_layers, read_update, take_dropout
 from .network import ParameterList, Record, Text, summary
 
 Array = npt.NDArray[Any]
@@ -40,10 +40,12 @@ class Network:
     """
 
     def __init__(
-        self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0
-    ) -> None:
+        self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0,
+        sparse_update: str = "exact",
+    ) -> None:  # fmt: skip
         layers, drops = take_dropout(layers)
-        self._record = Record(read_layers(layers, activation), loss, dtype, seed, drops)
+        lazily = read_update(sparse_update)
+        self._record = Record(read_layers(layers, activation), loss, dtype, seed, drops, lazily)
         self._record.history = History()
 
     # ---- what it is ----
@@ -96,7 +98,8 @@ class Network:
         plain = names[-1] == "identity" and not any(r.drops)
         layers: Any = list(self.sizes) if plain else list(self.layers)
         what = what if plain else ""
-        return f"Network({layers}{what}, loss={r.loss!r}, dtype={r.dtype.name!r}, seed={r.seed})"
+        lazily = "" if r.vocabulary is None else ", sparse_update='lazy'"
+        return f"Network({layers}{what}, loss={r.loss!r}, dtype={r.dtype.name!r}, seed={r.seed}{lazily})"
 
     # ---- parameters ----
     @property
@@ -112,7 +115,7 @@ class Network:
     @parameters.setter
     def parameters(self, value: Any) -> None:
         flat = arrays.as_parameter(value, (self.size,), self.dtype, "parameters")
-        train.assign(self._record, self._record.packed(flat))
+        train.assign(self._record, self._record.split(flat))
 
     @property
     def weights(self) -> ParameterList:
@@ -149,15 +152,11 @@ class Network:
             yield f"layers.{k}.bias", self.biases[k]
 
     def _layer(self, k: int) -> tuple[Array, Array]:
-        return self._record.layer_arrays(train.current(self._record), k)
+        return self._record.whole_arrays(train.current(self._record), k)
 
     def _assign(self, layers: Mapping[int, Sequence[Array]]) -> None:
         """(W, b) of some layers, all at once."""
-        buffer = train.current(self._record)
-        fresh = self._record.packed(self._record.flat(buffer))
-        for k, (W, b) in layers.items():
-            self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
-        train.assign(self._record, fresh)
+        train.assign(self._record, layers)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """A copy of the network with its parameters in another dtype; ValueError where it is not float32 or float64.
@@ -171,17 +170,23 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         r = self._record
+        buffer = train.current(r)
         return {
             "layers": r.layers, "drops": r.drops, "loss": r.loss, "dtype": r.dtype.name, "seed": r.seed,
             "epochs_seen": r.epochs_seen,
-            "parameters": np.array(self.parameters), "history": self.history, "metadata": copy.deepcopy(r.metadata),
+            "contents": lazy.contents(r, buffer), "met": None if r.vocabulary is None else r.vocabulary.met,
+            "history": self.history, "metadata": copy.deepcopy(r.metadata),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"])
+        met = state["met"]
+        made = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"], met is not None)
+        if met is not None:
+            lazy.meet(made, met)
+        lazy.fill(made, made.published, state["contents"])
+        self._record = made
         self._record.epochs_seen = state["epochs_seen"]
         self._record.history, self._record.metadata = state["history"], state["metadata"]
-        self.parameters = state["parameters"]
 
     # ---- as a file ----
     @property
@@ -219,7 +224,8 @@ class Network:
         return train.scores(self._record, X, False, threads)
 
     def predict(self, X: Any, *, threads: int | None = None) -> Array:
-        """Scores of X (N, I), dense or sparse, after the loss's link: probabilities, rates or means, (N, O), or (O,) of one row (I,).
+        """Scores after the loss's link, of X (N, I), dense or sparse: probabilities, rates or means, (N, O), or (O,) of one
+        row (I,).
 
         A row's result does not depend on the rows it came with, nor on `threads` (None: as many as help).
         ValueError where X does not fit or is not finite.
@@ -241,7 +247,7 @@ class Network:
         data = train.read_data(self._record, X, y, sample_weight)
         if training:
             return train.gradient(self._record, data, threads, training=True)[0]
-        return train.loss(self._record, data, train.current(self._record), threads)
+        return train.loss(self._record, data, threads)
 
     def gradient(
         self, X: Any, y: Any, sample_weight: Any = None, *, as_dict: bool = False, training: bool = False,
@@ -249,7 +255,7 @@ class Network:
     ) -> tuple[float, Any]:  # fmt: skip
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
-        X (N, I), dense or sparse, y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
+        X (N, I), y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each layer.  With
         `as_dict`, the gradient by the names of `named_parameters`.  `training`: with dropout, always the same, as in `loss`.
         `threads`: None uses as many as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
@@ -346,7 +352,7 @@ class Network:
     ) -> Network:  # fmt: skip
         """One pass in the given order: one step, or steps of `batch_size` rows; gives the network.
 
-        X (N, I), dense or sparse, y (N,) or (N, O), `sample_weight` (N,), `threads`, `clip_norm` and `clip_value` as in `fit`.
+        X (N, I), y (N,) or (N, O), `sample_weight` (N,), `threads`, `clip_norm` and `clip_value` as in `fit`.
         The `optimizer` (Adam where none is named) is set at first use, goes on from a preceding `fit`, and keeps its
         state between calls.  Raises as `fit`, and takes back what this call did where the loss is to blame;
         ValueError where another optimizer is named later.

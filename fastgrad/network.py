@@ -17,6 +17,7 @@ import numpy.typing as npt
 from . import arrays, catalog, dispatch
 from .layers import Dense
 from .losses import Loss, as_loss
+from .vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
@@ -46,7 +47,13 @@ class Record:
     """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
 
     def __init__(
-        self, layers: tuple[Dense, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = ()
+        self,
+        layers: tuple[Dense, ...],
+        loss: Any,
+        dtype: Any,
+        seed: int,
+        drops: tuple[float, ...] = (),
+        lazy: bool = False,
     ) -> None:
         self.layers, self.loss, self.drops = layers, as_loss(loss), drops
         self.dtype = read_dtype(dtype)
@@ -54,9 +61,9 @@ class Record:
         self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
         self.sizes = (layers[0].inputs, *(layer.outputs for layer in layers))
         _check_loss(self.loss, self.outputs)
-        hyper = tuple(self.loss.hyper.values())
-        names = tuple(layer.activation for layer in layers)
-        self.program = self.kernels.Program(self.sizes, names, self.loss.name, hyper, drops)
+        # the features that a network with lazy updates has met; None: W holds a row for each
+        self.vocabulary = Vocabulary(self.sizes[0]) if lazy else None
+        self.program = self.make_program(lazy)
         self.size = sum(layer.inputs * layer.outputs + layer.outputs for layer in layers)
         # flops of a step per row: forward, dW, and dX of every layer but the first
         products = [layer.inputs * layer.outputs for layer in layers]
@@ -81,6 +88,22 @@ class Record:
         kind = self.loss.row.kind
         return "class" if kind == "sign" and self.outputs > 1 else kind
 
+    def make_program(self, lazy: bool) -> Any:
+        """The fixed part of the network for the kernels, with as many inputs as its W has rows inside."""
+        names, hyper = tuple(layer.activation for layer in self.layers), tuple(self.loss.hyper.values())
+        sizes = (self.rows_inside(0), *self.sizes[1:])
+        return self.kernels.Program(sizes, names, self.loss.name, hyper, self.drops, lazy)
+
+    def rows_inside(self, k: int) -> int:
+        """Rows of W of layer k in a buffer."""
+        return self.layers[k].inputs if k or self.vocabulary is None else self.vocabulary.capacity
+
+    def bound(self, k: int) -> float:
+        """The bound of the first weights of layer k."""
+        i, o = self.layers[k].inputs, self.layers[k].outputs
+        kind = catalog.ACTIVATIONS[self.layers[k].activation].init
+        return float({"he": 6 / i, "glorot": 6 / (i + o), "lecun": 3 / i}[kind] ** 0.5)
+
     def draw(self) -> None:
         """First parameters: weights uniform within the bound that suits the activation, biases zero.
 
@@ -88,33 +111,55 @@ class Record:
         Glorot & Bengio 2010; LeCun et al. 1998.
         """
         for k, layer in enumerate(self.layers):
-            i, o = layer.inputs, layer.outputs
-            kind = catalog.ACTIVATIONS[layer.activation].init
-            bound = {"he": 6 / i, "glorot": 6 / (i + o), "lecun": 3 / i}[kind] ** 0.5
-            draws = np.empty((i, o))
-            self.kernels.fill_uniform(self.seed, k, bound, draws)
-            self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
+            if k == 0 and self.vocabulary is not None:  # its rows are drawn as they are met
+                continue
+            draws = np.empty((layer.inputs, layer.outputs))
+            self.kernels.fill_uniform(self.seed, k, self.bound(k), draws)
+            self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(layer.outputs, self.dtype))
+
+    def draw_rows(self, features: Array) -> Array:
+        """The first rows of the first W for some features (int64), (n, O)."""
+        draws = np.empty((len(features), self.sizes[1]))
+        self.kernels.fill_uniform_rows(self.seed, 0, self.bound(0), features, self.sizes[1], draws)
+        return draws.astype(self.dtype)
 
     def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
-        """W (I, O) and b (O,) of layer k in a buffer, as new arrays."""
-        layer = self.layers[k]
-        W, b = np.empty((layer.inputs, layer.outputs), self.dtype), np.empty(layer.outputs, self.dtype)
+        """W (I, O), or its rows inside, and b (O,) of layer k in a buffer, as new arrays."""
+        outputs = self.layers[k].outputs
+        W, b = np.empty((self.rows_inside(k), outputs), self.dtype), np.empty(outputs, self.dtype)
         self.program.unpack(buffer, k, W, b)
         return W, b
 
+    def whole_arrays(self, buffer: Array, k: int, others: bool = True) -> tuple[Array, Array]:
+        """`layer_arrays` with all rows of W: of features that were not met the first ones or, without `others`, zeros."""
+        W, b = self.layer_arrays(buffer, k)
+        if k or self.vocabulary is None:
+            return W, b
+        whole = np.zeros((self.sizes[0], self.sizes[1]), self.dtype)
+        if others:
+            whole[:] = self.draw_rows(np.arange(self.sizes[0]))
+        whole[self.vocabulary.met] = W[: self.vocabulary.rows]
+        return whole, b
+
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
-        return np.concatenate([part.ravel() for k in range(len(self.layers)) for part in self.layer_arrays(buffer, k)])
+        return np.concatenate([part.ravel() for k in range(len(self.layers)) for part in self.whole_arrays(buffer, k)])
 
-    def packed(self, flat: Array) -> Array:
-        """The other way: a new buffer."""
-        buffer, at = aligned(self.program.size, self.dtype), 0
+    def put(self, buffer: Array, k: int, W: Array, b: Array) -> None:
+        """W (I, O) and b (O,) of layer k into a buffer; a lazy network must have met every feature."""
+        if k == 0 and self.vocabulary is not None:
+            W = W[self.vocabulary.met]
+        self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+
+    def split(self, flat: Array) -> dict[int, tuple[Array, Array]]:
+        """The other way: W (I, O) and b (O,) of each layer."""
+        pairs, at = {}, 0
         for k, layer in enumerate(self.layers):
             n = layer.inputs * layer.outputs
             W, b = flat[at : at + n].reshape(layer.inputs, layer.outputs), flat[at + n : at + n + layer.outputs]
-            self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+            pairs[k] = W, b
             at += n + layer.outputs
-        return buffer
+        return pairs
 
 
 def _check_loss(loss: Loss, outputs: int) -> None:

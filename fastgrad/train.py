@@ -7,15 +7,15 @@ where they lie.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, csr, dispatch
+from . import arrays, csr, dispatch, lazy
 from .csr import CSR, Matrix
 from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
@@ -59,7 +59,7 @@ def read_data(
     record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")
 ) -> Batches:
     """Check X (N, I), y and weights against the network."""
-    matrix = csr.as_matrix(X, names[0], columns=record.sizes[0])
+    matrix = sparse_if_lazy(record, csr.as_matrix(X, names[0], columns=record.sizes[0]))
     soft = record.loss.name == "cross_entropy"
     target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
     weight, unit = arrays.as_weights(sample_weight, len(matrix)), 1.0
@@ -69,6 +69,11 @@ def read_data(
         weight, unit = np.ldexp(weight, power), math.ldexp(1.0, min(power, 1023))
     labels = record.target == "class" and target.ndim == 1
     return Batches(matrix, target, weight, "labels" if labels else "values", on_disk(matrix), names, unit)
+
+
+def sparse_if_lazy(record: Record, X: Matrix) -> Matrix:
+    """X, as a CSR matrix where the network's updates are lazy."""
+    return X if record.vocabulary is None or isinstance(X, CSR) else csr.from_array(X)
 
 
 def on_disk(X: Matrix) -> bool:
@@ -108,9 +113,15 @@ def publish(record: Record) -> None:
     run.ahead = False
 
 
-def assign(record: Record, buffer: Array) -> None:
-    """Replace the parameters; RuntimeError while a training runs."""
+def assign(record: Record, layers: Mapping[int, Sequence[Array]]) -> None:
+    """Replace (W, b) of some layers, all at once; RuntimeError while a training runs."""
     with training(record, "the parameters cannot be assigned while fit runs on this network in another thread"):
+        if 0 in layers:
+            lazy.meet_all(record)
+        buffer = aligned(record.program.size, record.dtype)
+        buffer[:] = record.published if record.run is None or not record.run.ahead else record.run.params
+        for k, (W, b) in layers.items():
+            record.put(buffer, k, W, b)
         record.published = buffer
         if record.run is not None:
             record.run.ahead = False
@@ -148,16 +159,24 @@ def choose_threads(threads: int | None, flops: float) -> int:
 def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     """Raw scores (link False) or predictions (True): (N, O), or (O,) for a single row."""
     matrix, single = csr.as_row_or_matrix(X, "X", record.sizes[0])
+    params = current(record)
+    if record.vocabulary is not None:
+        record, matrix = lazy.view(record, sparse_if_lazy(record, matrix))
+        params = record.published
     out = np.empty((len(matrix), record.outputs), record.dtype)
     count = choose_threads(threads, forward_flops(record, matrix))
     # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
-    if record.program.scores(current(record), matrix, out, link, count, True) is None:
+    if record.program.scores(params, matrix, out, link, count, True) is None:
         not_finite(matrix, "X", record.dtype)
     return out[0] if single else out
 
 
-def loss(record: Record, data: Batches, params: Array, threads: int | None) -> float:
+def loss(record: Record, data: Batches, threads: int | None) -> float:
     """sum(w l) / sum(w) over the rows."""
+    params = current(record)
+    if record.vocabulary is not None:
+        record, X = lazy.view(record, data.X)
+        data, params = replace(data, X=X), record.published
     count = choose_threads(threads, forward_flops(record, data.X))
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
@@ -180,8 +199,10 @@ def step_flops(record: Record, X: Matrix, batch: int) -> float:
     if not isinstance(X, CSR):
         return batch * record.flops_step
     first = record.layers[0]
-    zeros = first.inputs - X.nonzeros / len(X)
-    return batch * (record.flops_step - 4.0 * zeros * first.outputs) + UPDATE_FLOPS * first.inputs * first.outputs
+    filled = X.nonzeros / len(X)
+    updated = first.inputs if record.vocabulary is None else min(batch * filled, first.inputs)
+    products = record.flops_step - 4.0 * (first.inputs - filled) * first.outputs
+    return batch * products + UPDATE_FLOPS * updated * first.outputs
 
 
 def step_threads(record: Record, X: Matrix, batch: int, threads: int | None) -> int:
@@ -196,15 +217,19 @@ def gradient(
 
     With `l2`, of the loss and l2 / 2 * sum of W^2 / the sum of the weights.  With `training`, under dropout's mask of pass 0.
     """
+    params, program = current(record), record.program
+    if record.vocabulary is not None:  # all of it is wanted here, so the gradient is made as for any network
+        record, X = lazy.view(record, data.X)
+        data, params, program = replace(data, X=X), record.published, record.make_program(False)
     count = step_threads(record, data.X, data.rows, threads)
     trainer = record.kernels.Trainer(
-        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training,
+        program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training,
         sparse=isinstance(data.X, CSR),
     )  # fmt: skip
-    store = aligned(record.program.size, record.dtype, 1)
+    store = aligned(program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
     run = trainer.run(
-        current(record),
+        params,
         store,
         data.X,
         data.y,
@@ -225,7 +250,7 @@ def gradient(
         data.require_finite(record.dtype)
     if status == BAD_LOSS:
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
-    return batch_loss, [record.layer_arrays(store[0], k) for k in range(len(record.layers))]
+    return batch_loss, [record.whole_arrays(store[0], k, False) for k in range(len(record.layers))]
 
 
 class Run:
@@ -242,9 +267,7 @@ class Run:
         self.clip = NO_CLIP
         self.passes = 0  # over the data, as far as dropout is concerned: each has its own masks
         self.params = aligned(record.program.size, record.dtype)
-        self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
-        for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
-            slot[:] = value
+        self.slots = self._fresh_slots()
         # optimizer steps, its scalars that live on, the epoch's next step and sums: what the kernels say, also where
         # Ctrl-C ended a call of theirs
         self.reached: Reached = (0.0, optimizer.carry, 0, (0.0, 0.0, 0.0))
@@ -253,6 +276,24 @@ class Run:
         self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
         self._shape: tuple[Any, ...] = ()
+
+    def _fresh_slots(self) -> Array:
+        slots = aligned(self.record.program.size, self.record.dtype, max(1, len(self.optimizer.slots)))
+        for slot, value in zip(slots, self.optimizer.first_slots(), strict=False):
+            slot[:] = value
+        return slots
+
+    def parameters(self) -> tuple[Array, ...]:
+        """The buffers of parameters that are its own."""
+        return (self.params,) if self.before is None else (self.params, self.before)
+
+    def resize(self, moved: Callable[..., Array]) -> None:
+        """Its buffers as those of a program with more rows: moved(buffer, into) copies one."""
+        old, self.slots = self.slots, self._fresh_slots()
+        for slot, into in zip(old, self.slots, strict=True):
+            moved(slot, into)
+        self.params, self.before = moved(self.params), None if self.before is None else moved(self.before)
+        self._shape = ()  # the trainer's, which was made for the program before
 
     def catch_up(self) -> None:
         """Start from the published parameters, unless those are this run's own."""
@@ -297,6 +338,12 @@ def read_clip(clip_norm: Any, clip_value: Any) -> tuple[float, float]:
     return norm, value
 
 
+def check_batch(record: Record, batch: int) -> None:
+    """ValueError where a batch has too many rows for a lazy update."""
+    if record.vocabulary is not None and batch > lazy.MOST_ROWS:
+        raise ValueError(f"batch_size must be at most {lazy.MOST_ROWS} with sparse_update='lazy', got {batch}")
+
+
 def partial_fit(
     record: Record, X: Any, y: Any, sample_weight: Any, batch_size: int | None, optimizer: Any, threads: int | None,
     clip: tuple[float, float] = NO_CLIP,
@@ -305,8 +352,10 @@ def partial_fit(
     data = read_data(record, X, y, sample_weight)
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
     batch = min(batch, data.rows)
+    check_batch(record, batch)
     count = step_threads(record, data.X, batch, threads)
     with training(record):
+        data = replace(data, X=lazy.inside(record, data.X))
         run = record.run
         if run is None:
             run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))

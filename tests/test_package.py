@@ -29,7 +29,7 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "csr", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "layers", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace",
+    "layers", "vocabulary", "lazy", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace",
     "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
@@ -55,18 +55,21 @@ LAYERS: dict[str, set[str]] = {
     "schedules": {"catalog"},
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
     "layers": {"catalog", "arrays"},
-    "network": {"catalog", "arrays", "losses", "dispatch", "layers"},
+    "vocabulary": {"csr"},
+    "network": {"catalog", "arrays", "losses", "dispatch", "layers", "vocabulary"},
+    "lazy": {"csr", "network", "vocabulary"},
     "diagnosis": {"network"},
-    "train": {"arrays", "csr", "diagnosis", "dispatch", "network", "optimizers", "history"},
+    "train": {"arrays", "csr", "diagnosis", "lazy", "dispatch", "network", "optimizers", "history"},
     "scoring": {"csr", "train", "network"},
     "holdout": {"arrays", "csr", "network", "train"},
     "pace": set(),
     "files": set(),
-    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network"},
+    "exchange": {"arrays", "catalog", "dispatch", "lazy", "losses", "files", "layers", "network"},
     "checkpoint": {"csr", "dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",
         "csr",
+        "lazy",
         "schedules",
         "train",
         "history",

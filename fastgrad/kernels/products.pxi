@@ -155,6 +155,9 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     cdef bint now = last and s.clip_norm == 0, sparse = l == 0 and s.nonzeros.on
     cdef bint may_rest = sparse and now and not begun and s.rests, rests = False
     cdef intp t, p, i, m, at, width, k = 0
+    if l == 0 and s.lazy:
+        backward_touched(s, N, now, thread, threads)
+        return
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         if begun:
@@ -204,6 +207,9 @@ cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noex
     """W, b updated by the gradient in G, times `by`.  IN G, whose tiles the same thread has written."""
     cdef Layer *q = s.layer + l
     cdef intp t, p, i, m, at, n, width
+    if l == 0 and s.lazy:
+        update_touched(s, by, thread, threads)
+        return
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         scaled(s.G + at, m * width, by, s.G + at)

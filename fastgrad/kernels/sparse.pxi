@@ -129,6 +129,8 @@ cdef void forward_first(Plan *s, intp r0, intp r1) noexcept nogil:
 cdef void sort_slice(Plan *s, intp m, int thread, int threads) noexcept nogil:
     """A thread's share of sorting the m rows' nonzeros by column; a barrier follows."""
     cdef intp I = s.layer.I
+    if thread == 0:
+        s.nonzeros.rows = m
     sort_nonzeros(&s.nonzeros, s.nonzeros.stop[m - 1], I, I * thread // threads, I * (thread + 1) // threads)
 
 cdef inline intp nonzeros_before(const Plan *s, intp at, intp i, intp N) noexcept nogil:

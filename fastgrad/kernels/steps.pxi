@@ -241,7 +241,7 @@ cdef void put_dx(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
 
 cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
     """Step k of the epoch.  Gives 0 where training must stop; then no parameter has changed in this step."""
-    cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, SLICE)
+    cdef intp begin = k * s.batch, rows = least(s.batch, s.rows - begin), slices = ceil_div(rows, s.H)
     cdef intp per_slice = ceil_div(rows, slices), j, m, l, start
     cdef double total = batch_weight(s, begin, rows), loss = 0, factor
     cdef real *T = s.scratch + thread * s.stretch

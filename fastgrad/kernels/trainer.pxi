@@ -23,7 +23,10 @@ cdef class Trainer:
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
-        start_plan(&self.s, program, least(batch, SLICE), threads, True, batch > SLICE or clip_norm != 0,
+        if program.lazy and (not sparse or batch > MOST_ROWS or row.slots > MOST_SLOTS):
+            raise ValueError(f"a lazy update takes sparse batches of at most {MOST_ROWS} rows, here are {batch}")
+        cdef intp H = batch if program.lazy else least(batch, SLICE)
+        start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0,
                    targets != "labels", dx, drops, sparse)
         self.ready = True
         self.s.optimizer, self.s.batch, self.s.l2, self.s.by_rows = row, batch, l2, by_rows

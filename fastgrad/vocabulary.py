@@ -1,0 +1,62 @@
+"""Which features of a very wide sparse X a network has met, and the rows of its first W that stand for them.
+
+With `sparse_update="lazy"` the network keeps rows for the features alone that it has met, in the order of their arrival:
+"inside" is that W (rows, O), "whole" the one that users think of, (I, O).  A feature's first row is drawn by the feature's
+number from the network's seed, as the row of an ordinary network is: nothing depends on when it was met.  To know whether it
+was costs 4 bytes for each of the I features, on those pages of memory that are touched.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .csr import CSR
+
+CHUNK = 1 << 22  # indices that are looked at together
+ROOM = 1.5  # more than is needed, so that a stream of data seldom makes a larger W
+
+
+class Vocabulary:
+    """The features met: `rows` of them, with room for `capacity`."""
+
+    def __init__(self, features: int) -> None:
+        self.features, self.capacity = features, 1
+        self._place = np.zeros(features, np.int32)  # 1 + the row of a feature; 0: not met
+        self.met = np.zeros(0, np.int64)  # the feature of each row
+
+    @property
+    def rows(self) -> int:
+        """Features met."""
+        return len(self.met)
+
+    def strangers(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """Features (ascending) that are not met yet."""
+        found = [np.zeros(0, np.int64)]
+        for start in range(0, len(indices), CHUNK):
+            part = indices[start : start + CHUNK]
+            found.append(np.unique(part[self._place[part] == 0]).astype(np.int64))
+        return np.unique(np.concatenate(found))
+
+    def meet(self, features: npt.NDArray[np.int64]) -> None:
+        """Give rows to features that had none; ValueError where one is no feature, or stands here twice."""
+        if len(features) and not (features.min() >= 0 and features.max() < self.features):
+            raise ValueError(f"features must lie in [0, {self.features}), found {features.min()} to {features.max()}")
+        if len(np.unique(features)) != len(features) or self._place[features].any():
+            raise ValueError("a feature was given twice")
+        self._place[features] = np.arange(self.rows + 1, self.rows + 1 + len(features))
+        self.met = np.concatenate([self.met, features])
+
+    def inside(self, X: CSR) -> CSR:
+        """X with rows in place of features; all of them must have been met.  Values and row ends are shared."""
+        places = np.empty(len(X.indices), np.int32)
+        for start in range(0, len(places), CHUNK):
+            part = slice(start, start + CHUNK)
+            np.subtract(self._place[X.indices[part]], 1, out=places[part])
+        return CSR(X.data, places, X.indptr, (len(X), self.capacity), X)
+
+    def needs(self, rows: int) -> int:
+        """The capacity for so many rows: the present one if it serves, exactly as many at first, later some more."""
+        if rows <= self.capacity:
+            return self.capacity
+        return rows if self.rows == 0 else min(max(rows, int(ROOM * self.capacity)), self.features)
