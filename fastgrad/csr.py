@@ -95,6 +95,11 @@ def from_array(X: Array) -> CSR:
     return CSR(made.data, made.indices, made.indptr, X.shape)
 
 
+def on_disk(X: Matrix) -> bool:
+    """Tell whether the values of X are only read as the batches come."""
+    return not isinstance(X, CSR) and arrays.is_memmap(X)
+
+
 def is_sparse(X: Any) -> bool:
     """Tell whether X is one of SciPy's sparse matrices or arrays, or a `CSR`.
 

@@ -173,7 +173,7 @@ def make_record(contents: Contents) -> Record:
             contents.refuse(f"{len(drops)} rates of dropout for {len(dense)} layers, none behind the last")
         record = Record(dense, face(**loss), told["dtype"], told["seed"], drops, met is not None)
         if met is not None:
-            lazy.meet(record, met)
+            lazy.meet(record, met, draw=False)
         record.epochs_seen = arrays.check_integer(told["epochs_seen"], "epochs_seen", 0)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(contents.path):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .csr import CSR, Matrix
+from .csr import CSR, Matrix, from_array
 from .network import Record, aligned
 
 Array = npt.NDArray[Any]
@@ -20,8 +20,8 @@ DRAWN = 1 << 16  # rows that are drawn together
 MOST_ROWS = 8192  # of a batch: it goes through the buffers whole
 
 
-def meet(record: Record, features: npt.NDArray[np.int64]) -> None:
-    """Rows for features that have none, in the published buffer and in those of a training that rests meanwhile."""
+def meet(record: Record, features: npt.NDArray[np.int64], draw: bool = True) -> None:
+    """Rows for features that have none, drawn unless others will be put there; also in a training's buffers."""
     known, run = record.vocabulary, record.run
     assert known is not None
     capacity, first = known.needs(known.rows + len(features)), known.rows
@@ -33,7 +33,7 @@ def meet(record: Record, features: npt.NDArray[np.int64]) -> None:
         if run is not None:
             run.resize(lambda buffer, into=None: _moved(record, before, buffer, into))
             run.origin = record.published if run.origin is old else None
-    for start in range(0, len(features), DRAWN):
+    for start in range(0, len(features) if draw else 0, DRAWN):
         W = record.draw_rows(features[start : start + DRAWN])
         for buffer in (record.published, *(() if run is None else run.parameters())):
             record.program.put_rows(buffer, first + start, W)
@@ -95,6 +95,17 @@ def view(record: Record, X: Matrix) -> tuple[Record, Matrix]:
         finally:
             if alone:
                 record.busy.release()
+
+
+def sparse_if_lazy(record: Record, X: Matrix) -> Matrix:
+    """X, as a CSR matrix where the network's updates are lazy."""
+    return X if record.vocabulary is None or isinstance(X, CSR) else from_array(X)
+
+
+def check_batch(record: Record, batch: int) -> None:
+    """ValueError where a batch has too many rows for a lazy update."""
+    if record.vocabulary is not None and batch > MOST_ROWS:
+        raise ValueError(f"batch_size must be at most {MOST_ROWS} with sparse_update='lazy', got {batch}")
 
 
 def contents(record: Record, buffer: Array) -> list[tuple[Array, Array]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, checkpoint, holdout, lazy, schedules, scoring, train
+from . import arrays, checkpoint, holdout, lazy, schedules, scoring, train, work
 from .checkpoint import Mark, Saved, Saver
 from .csr import CSR
 from .history import FitState, History
@@ -107,13 +107,13 @@ def prepare(
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
     count = data.rows if rows is None else len(rows)
     batch = min(count, count if batch_size is None else batch_size)
-    train.check_batch(record, batch)
+    lazy.check_batch(record, batch)
     if record.vocabulary is not None and (checkpoint_path is not None or resume is not None):
         raise ValueError("checkpoint and resume are not for a network with sparse_update='lazy'; use save and load")
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
-    heavy = train.step_flops(record, data.X, batch) > HEAVY_FLOPS
-    pace = Pace(train.step_threads(record, data.X, batch, threads), fixed=threads is not None or heavy)
+    heavy = work.step_flops(record, data.X, batch) > HEAVY_FLOPS
+    pace = Pace(work.step_threads(record, data.X, batch, threads), fixed=threads is not None or heavy)
     fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
         deadline, rows, clip=clip,

@@ -182,7 +182,7 @@ class Network:
         met = state["met"]
         made = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"], met is not None)
         if met is not None:
-            lazy.meet(made, met)
+            lazy.meet(made, met, draw=False)
         lazy.fill(made, made.published, state["contents"])
         self._record = made
         self._record.epochs_seen = state["epochs_seen"]
@@ -288,7 +288,7 @@ class Network:
         if inputs and isinstance(matrix, csr.CSR):
             raise ValueError("inputs: dL/dX of a sparse X would be dense; give X.toarray() where it is wanted")
         slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
-        data = train.Batches(matrix, slopes, None, "slopes", train.on_disk(matrix), ("X", "dscores"))
+        data = train.Batches(matrix, slopes, None, "slopes", csr.on_disk(matrix), ("X", "dscores"))
         dX = np.empty(matrix.shape) if inputs else None
         _, grads = train.gradient(r, data, threads, dX)
         return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads

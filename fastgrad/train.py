@@ -15,12 +15,13 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, csr, dispatch, lazy
+from . import arrays, csr, lazy
 from .csr import CSR, Matrix
 from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
 from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
+from .work import choose_threads, forward_flops, step_threads
 
 Array = npt.NDArray[Any]
 Reached = tuple[float, tuple[float, ...], int, tuple[float, float, float]]
@@ -28,8 +29,6 @@ FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED = range(5)
 NO_CLIP = (0.0, 0.0)
 # streams of random numbers for dropout, 2^32 to a layer: the passes of fit, and those of partial_fit behind them
 DROPS, PARTIAL_PASSES = 1 << 42, 1 << 31
-SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
-UPDATE_FLOPS = 16.0  # what an optimizer's turn on one parameter counts for
 
 
 @dataclass
@@ -59,7 +58,7 @@ def read_data(
     record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")
 ) -> Batches:
     """Check X (N, I), y and weights against the network."""
-    matrix = sparse_if_lazy(record, csr.as_matrix(X, names[0], columns=record.sizes[0]))
+    matrix = lazy.sparse_if_lazy(record, csr.as_matrix(X, names[0], columns=record.sizes[0]))
     soft = record.loss.name == "cross_entropy"
     target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
     weight, unit = arrays.as_weights(sample_weight, len(matrix)), 1.0
@@ -68,17 +67,7 @@ def read_data(
         power = -int(np.frexp(weight.max())[1])
         weight, unit = np.ldexp(weight, power), math.ldexp(1.0, min(power, 1023))
     labels = record.target == "class" and target.ndim == 1
-    return Batches(matrix, target, weight, "labels" if labels else "values", on_disk(matrix), names, unit)
-
-
-def sparse_if_lazy(record: Record, X: Matrix) -> Matrix:
-    """X, as a CSR matrix where the network's updates are lazy."""
-    return X if record.vocabulary is None or isinstance(X, CSR) else csr.from_array(X)
-
-
-def on_disk(X: Matrix) -> bool:
-    """Tell whether the values of X are only read as the batches come."""
-    return not isinstance(X, CSR) and arrays.is_memmap(X)
+    return Batches(matrix, target, weight, "labels" if labels else "values", csr.on_disk(matrix), names, unit)
 
 
 def current(record: Record) -> Array:
@@ -149,19 +138,12 @@ def not_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> NoReturn:
     raise ValueError(f"{name} changed while it was read")
 
 
-def choose_threads(threads: int | None, flops: float) -> int:
-    """Threads for so much work; ValueError or TypeError where the caller's number is none."""
-    if threads is not None:
-        arrays.check_integer(threads, "threads", 1, 1024)
-    return dispatch.choose_threads(threads, flops)
-
-
 def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     """Raw scores (link False) or predictions (True): (N, O), or (O,) for a single row."""
     matrix, single = csr.as_row_or_matrix(X, "X", record.sizes[0])
     params = current(record)
     if record.vocabulary is not None:
-        record, matrix = lazy.view(record, sparse_if_lazy(record, matrix))
+        record, matrix = lazy.view(record, lazy.sparse_if_lazy(record, matrix))
         params = record.published
     out = np.empty((len(matrix), record.outputs), record.dtype)
     count = choose_threads(threads, forward_flops(record, matrix))
@@ -185,29 +167,6 @@ def loss(record: Record, data: Batches, threads: int | None) -> float:
         data.require_finite(record.dtype)
     weight = data.rows if data.weight is None else float(data.weight.sum())
     return float(total) / weight
-
-
-def forward_flops(record: Record, X: Matrix) -> float:
-    """Arithmetic of the forward pass."""
-    first = record.layers[0]
-    zeros = math.prod(X.shape) - X.nonzeros if isinstance(X, CSR) else 0
-    return len(X) * record.flops_forward - 2.0 * zeros * first.outputs
-
-
-def step_flops(record: Record, X: Matrix, batch: int) -> float:
-    """Arithmetic of a step of `batch` rows.  Where X is sparse its first layer is soon multiplied; the optimizer remains."""
-    if not isinstance(X, CSR):
-        return batch * record.flops_step
-    first = record.layers[0]
-    filled = X.nonzeros / len(X)
-    updated = first.inputs if record.vocabulary is None else min(batch * filled, first.inputs)
-    products = record.flops_step - 4.0 * (first.inputs - filled) * first.outputs
-    return batch * products + UPDATE_FLOPS * updated * first.outputs
-
-
-def step_threads(record: Record, X: Matrix, batch: int, threads: int | None) -> int:
-    """Threads for steps of `batch` rows of X."""
-    return choose_threads(threads, step_flops(record, X, min(batch, SLICE_ROWS)))
 
 
 def gradient(
@@ -338,12 +297,6 @@ def read_clip(clip_norm: Any, clip_value: Any) -> tuple[float, float]:
     return norm, value
 
 
-def check_batch(record: Record, batch: int) -> None:
-    """ValueError where a batch has too many rows for a lazy update."""
-    if record.vocabulary is not None and batch > lazy.MOST_ROWS:
-        raise ValueError(f"batch_size must be at most {lazy.MOST_ROWS} with sparse_update='lazy', got {batch}")
-
-
 def partial_fit(
     record: Record, X: Any, y: Any, sample_weight: Any, batch_size: int | None, optimizer: Any, threads: int | None,
     clip: tuple[float, float] = NO_CLIP,
@@ -352,7 +305,7 @@ def partial_fit(
     data = read_data(record, X, y, sample_weight)
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
     batch = min(batch, data.rows)
-    check_batch(record, batch)
+    lazy.check_batch(record, batch)
     count = step_threads(record, data.X, batch, threads)
     with training(record):
         data = replace(data, X=lazy.inside(record, data.X))

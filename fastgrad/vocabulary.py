@@ -14,6 +14,7 @@ import numpy.typing as npt
 from .csr import CSR
 
 CHUNK = 1 << 22  # indices that are looked at together
+SORTED = 16  # a set is sorted up to this part of all features
 ROOM = 1.5  # more than is needed, so that a stream of data seldom makes a larger W
 
 
@@ -32,11 +33,17 @@ class Vocabulary:
 
     def strangers(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Features (ascending) that are not met yet."""
-        found = [np.zeros(0, np.int64)]
+        found = np.zeros(0, np.int64)
         for start in range(0, len(indices), CHUNK):
             part = indices[start : start + CHUNK]
-            found.append(np.unique(part[self._place[part] == 0]).astype(np.int64))
-        return np.unique(np.concatenate(found))
+            part = part[self._place[part] == 0]
+            if SORTED * len(part) < self.features:
+                found = np.union1d(found, part)
+            else:  # so many are sooner ticked off than sorted
+                ticked = np.zeros(self.features, bool)
+                ticked[part], ticked[found] = True, True
+                found = np.flatnonzero(ticked)
+        return found.astype(np.int64, copy=False)
 
     def meet(self, features: npt.NDArray[np.int64]) -> None:
         """Give rows to features that had none; ValueError where one is no feature, or stands here twice."""

@@ -29,7 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "csr", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "layers", "vocabulary", "lazy", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace",
+    "layers", "vocabulary", "lazy", "network", "losses", "optimizers", "schedules", "dispatch", "diagnosis", "work", "train",
+    "scoring", "holdout", "pace",
     "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
@@ -59,7 +60,8 @@ LAYERS: dict[str, set[str]] = {
     "network": {"catalog", "arrays", "losses", "dispatch", "layers", "vocabulary"},
     "lazy": {"csr", "network", "vocabulary"},
     "diagnosis": {"network"},
-    "train": {"arrays", "csr", "diagnosis", "lazy", "dispatch", "network", "optimizers", "history"},
+    "work": {"arrays", "csr", "dispatch", "network"},
+    "train": {"arrays", "csr", "diagnosis", "lazy", "work", "dispatch", "network", "optimizers", "history"},
     "scoring": {"csr", "train", "network"},
     "holdout": {"arrays", "csr", "network", "train"},
     "pace": set(),
@@ -70,6 +72,7 @@ LAYERS: dict[str, set[str]] = {
         "arrays",
         "csr",
         "lazy",
+        "work",
         "schedules",
         "train",
         "history",
