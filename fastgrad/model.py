@@ -24,7 +24,11 @@ class Network:
     Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.Dropout` between them.
     `activation`: of hidden layers, a name or one name for each (default relu).  `loss`: a name or a loss such as
     `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
-    parameters, of all shuffles and of dropout.
+    parameters, of all shuffles and of dropout.  `sparse_update`: "exact", or "lazy" for a sparse X of very many columns: W of
+    the first layer then holds rows for those features alone that the network has met, and a step moves only the rows that
+    its batch has nonzeros for.  That is the exact update for SGD and Adagrad without momentum and weight decay; for others a
+    row's slots and its decay wait while it is not in a batch, as in PyTorch's SparseAdam.  At most 8192 rows a batch, and no
+    checkpoints; `weights[0]`, `parameters` and `gradient` give whole arrays (I, O), and assigning W meets every feature.
     Raises ValueError or TypeError where one is out of range or unknown, naming it and what was expected.
 
     Source: Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986).
