@@ -315,7 +315,7 @@ def _evaluate(fit: Fit, logs: dict[str, float]) -> None:
     """Validation loss and metrics of the epoch."""
     record = fit.record
     if fit.validation is not None:
-        logs["val_loss"] = train.loss(record, fit.validation, None)
+        logs["val_loss"] = train.loss(record, fit.validation, record.published, None)
     for metric in fit.metrics:
         rows = slice(None) if fit.rows is None else fit.rows
         logs[scoring.metric_name(metric)] = scoring.score(record, metric, fit.data.X[rows], fit.data.y[rows])

@@ -251,7 +251,7 @@ class Network:
         data = train.read_data(self._record, X, y, sample_weight)
         if training:
             return train.gradient(self._record, data, threads, training=True)[0]
-        return train.loss(self._record, data, threads)
+        return train.loss(self._record, data, train.current(self._record), threads)
 
     def gradient(
         self, X: Any, y: Any, sample_weight: Any = None, *, as_dict: bool = False, training: bool = False,

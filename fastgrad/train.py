@@ -153,9 +153,8 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     return out[0] if single else out
 
 
-def loss(record: Record, data: Batches, threads: int | None) -> float:
-    """sum(w l) / sum(w) over the rows."""
-    params = current(record)
+def loss(record: Record, data: Batches, params: Array, threads: int | None) -> float:
+    """sum(w l) / sum(w) over the rows, at `params`, which are the record's current or published ones."""
     if record.vocabulary is not None:
         record, X = lazy.view(record, data.X)
         data, params = replace(data, X=X), record.published
