@@ -149,6 +149,9 @@ cdef inline real sparse_tile(Plan *s, intp at, intp p, intp i, intp m, intp N, c
     """A tile of dW = X' dZ of the first layer, and the sum of its squares."""
     cdef const Layer *q = s.layer
     cdef const Nonzeros *x = &s.nonzeros
+    if earlier == NULL and not any_nonzero(s, at, i + (PANEL if q.narrow else m), N):
+        memset(out, 0, m * (PANEL if q.narrow else vectors(q.O, p) * LANES) * sizeof(real))
+        return 0
     if q.narrow:
         return weighted_nonzeros(earlier, q.dZ, x.by, x.value_by, at, x.stop[N - 1], i, N, out)
     return nonzeros_tile(vectors(q.O, p), earlier, x.by, x.value_by, at, x.stop[N - 1], i, m,
