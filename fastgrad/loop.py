@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, averaging, checkpoint, holdout, options, schedules, scoring, train
+from . import arrays, averaging, checkpoint, holdout, lazy, options, schedules, scoring, train, work
 from .checkpoint import Mark, Saved, Saver
 from .csr import CSR
 from .history import FitState, History
@@ -104,6 +104,7 @@ def prepare(
     clip = train.read_clip(clip_norm, clip_value)
     arrays.check_integer(accumulate, "accumulate", 1)
     averaging.check(average, epochs)
+    lazy.check_fit(record, average, checkpoint_path, resume)
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     options.for_kernels(record.layers, rule)
@@ -115,10 +116,11 @@ def prepare(
     room = min(count, count if batch_size is None else batch_size)
     batch = min(count, room * accumulate)
     record.require_rows(batch, "X" if batch == count else "batch_size")
+    lazy.check_batch(record, batch)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
-    heavy = train.step_flops(record, data.X, batch) > HEAVY_FLOPS
-    pace = Pace(train.step_threads(record, data.X, room, threads), fixed=threads is not None or heavy)
+    heavy = work.step_flops(record, data.X, batch) > HEAVY_FLOPS
+    pace = Pace(work.step_threads(record, data.X, room, threads), fixed=threads is not None or heavy)
     fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
         deadline, rows, clip=clip, room=room, average=average, network=network,
@@ -161,6 +163,7 @@ def run(fit: Fit, progress: bool | None) -> History:
     with train.training(record):
         if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
             train.publish(record)
+        _settle(fit)
         record.run, record.history = state, fit.history = _start(fit)
         try:
             with _bar(fit, progress) as bar:
@@ -177,6 +180,16 @@ def run(fit: Fit, progress: bool | None) -> History:
             error.history = fit.history  # type: ignore[attr-defined]
             raise
     return fit.history
+
+
+def _settle(fit: Fit) -> None:
+    """Where updates are lazy the network meets the features of the data; nothing happens otherwise."""
+    if fit.record.vocabulary is not None:
+        if fit.validation is not None:  # first: meeting its features may change how many rows there are
+            lazy.inside(fit.record, fit.validation.X)
+        fit.data = replace(fit.data, X=lazy.inside(fit.record, fit.data.X))
+        if fit.validation is not None:
+            fit.validation = replace(fit.validation, X=lazy.inside(fit.record, fit.validation.X))
 
 
 def _start(fit: Fit) -> tuple[Run, History]:

@@ -29,8 +29,9 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "csr", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "initialisers", "layers", "norms", "stack", "options", "averaging", "network", "losses", "optimizers", "schedules",
-    "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
+    "initialisers", "layers", "norms", "stack", "vocabulary", "options", "averaging", "network", "lazy", "losses",
+    "optimizers", "schedules", "dispatch", "diagnosis", "work", "train", "scoring", "holdout", "pace", "files",
+    "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -60,19 +61,36 @@ LAYERS: dict[str, set[str]] = {
     "stack": {"layers", "norms"},
     "options": {"formulas", "layers", "optimizers", "stack"},
     "averaging": {"arrays"},
-    "network": {"arrays", "losses", "dispatch", "initialisers", "layers", "norms", "stack"},
+    "vocabulary": {"csr", "initialisers", "layers"},
+    "network": {"arrays", "losses", "dispatch", "initialisers", "layers", "norms", "stack", "vocabulary"},
+    "lazy": {"averaging", "csr", "network", "vocabulary"},
+    "work": {"arrays", "csr", "dispatch", "network"},
     "diagnosis": {"network", "norms"},
-    "train": {"arrays", "csr", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
+    "train": {"arrays", "csr", "diagnosis", "lazy", "network", "optimizers", "options", "history", "work"},
     "scoring": {"csr", "train", "network"},
     "holdout": {"arrays", "csr", "network", "train"},
     "pace": set(),
     "files": set(),
-    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network", "norms", "stack"},
+    "exchange": {
+        "arrays",
+        "catalog",
+        "dispatch",
+        "lazy",
+        "losses",
+        "files",
+        "layers",
+        "network",
+        "norms",
+        "stack",
+        "vocabulary",
+    },
     "checkpoint": {"csr", "dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",
         "averaging",
         "csr",
+        "lazy",
+        "work",
         "schedules",
         "train",
         "history",

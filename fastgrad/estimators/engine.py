@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import loop, train
+from .. import loop, train, work
 from ..csr import Matrix
 from ..history import DivergenceError
 from ..layers import Dense
@@ -98,8 +98,8 @@ class Engine:
 
     def _begin(self, X: Matrix, batch: int, threads: int | None) -> Pace:
         """A training on steps of `batch` rows of X begins: what tells on how many threads."""
-        heavy = train.step_flops(self.record, X, batch) > loop.HEAVY_FLOPS
-        pace = self.pace = Pace(train.step_threads(self.record, X, batch, threads), fixed=threads is not None or heavy)
+        heavy = work.step_flops(self.record, X, batch) > loop.HEAVY_FLOPS
+        pace = self.pace = Pace(work.step_threads(self.record, X, batch, threads), fixed=threads is not None or heavy)
         return pace
 
     def judged(self, X: Matrix) -> Array:
