@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, averaging, checkpoint, holdout, lazy, options, schedules, scoring, train, work
+from . import arrays, averaging, batches, checkpoint, holdout, lazy, options, schedules, scoring, train, work
+from .batches import Batches
 from .checkpoint import Mark, Saved, Saver
 from .csr import CSR
 from .history import FitState, History
 from .network import Record
 from .optimizers import Optimizer, as_optimizer
 from .pace import Pace
-from .train import Batches, Run
+from .train import Run
 
 Array = npt.NDArray[Any]
 HEAVY_FLOPS = 5e8  # a few milliseconds
@@ -108,7 +109,7 @@ def prepare(
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     options.for_kernels(record.layers, rule)
-    data = train.read_data(record, X, y, sample_weight)
+    data = batches.read_data(record, X, y, sample_weight)
     held, rows = holdout.split(record, data, validation)
     if early_stopping is not None and held is None:
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
@@ -163,7 +164,7 @@ def run(fit: Fit, progress: bool | None) -> History:
     with train.training(record):
         if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
             train.publish(record)
-        _settle(fit)
+        fit.data, fit.validation = batches.inside(record, fit.data, fit.validation)
         record.run, record.history = state, fit.history = _start(fit)
         try:
             with _bar(fit, progress) as bar:
@@ -180,16 +181,6 @@ def run(fit: Fit, progress: bool | None) -> History:
             error.history = fit.history  # type: ignore[attr-defined]
             raise
     return fit.history
-
-
-def _settle(fit: Fit) -> None:
-    """Where updates are lazy the network meets the features of the data; nothing happens otherwise."""
-    if fit.record.vocabulary is not None:
-        if fit.validation is not None:  # first: meeting its features may change how many rows there are
-            lazy.inside(fit.record, fit.validation.X)
-        fit.data = replace(fit.data, X=lazy.inside(fit.record, fit.data.X))
-        if fit.validation is not None:
-            fit.validation = replace(fit.validation, X=lazy.inside(fit.record, fit.validation.X))
 
 
 def _start(fit: Fit) -> tuple[Run, History]:
@@ -317,7 +308,7 @@ def _one_epoch(fit: Fit, state: Run, bar: Any) -> dict[str, float] | None:
         began = time.perf_counter()
         done, status = state.steps(fit.data, fit.batch, threads, order, step, last, rate)[:2]
         if status == train.BAD_ROW:
-            train.not_finite(fit.data.X, "X", fit.record.dtype)
+            batches.not_finite(fit.data.X, "X", fit.record.dtype)
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
             how = epoch, fit.history
             raise train.diverged(state, fit.data, fit.batch, order, step, done, status, *how)

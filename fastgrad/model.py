@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,20 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, averaging, csr, exchange, lazy, loop, train
+from . import arrays, averaging, batches, copies, csr, exchange, loop, train
 from .history import History
 from .network import ParameterList, Record, Text, summary, written
 from .stack import read
 from .vocabulary import read_update
 
 Array = npt.NDArray[Any]
-
-
-def _cast(pairs: Mapping[int, Sequence[Array]], dtype: np.dtype[Any], name: str) -> dict[int, list[Array]]:
-    """The two arrays of each layer in a dtype; ValueError where that cannot hold a value."""
-    return {
-        k: [arrays.as_parameter(a, a.shape, dtype, f"{name} of layers.{k}") for a in pair] for k, pair in pairs.items()
-    }
 
 
 class Network:
@@ -188,30 +180,10 @@ class Network:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        r, buffer = self._record, train.current(self._record)
-        return {
-            "layers": r.layers, "drops": r.drops, "blocks": r.blocks, "loss": r.loss, "dtype": r.dtype.name,
-            "seed": r.seed, "epochs_seen": r.epochs_seen,
-            "parameters": lazy.contents(r, buffer), "met": None if r.vocabulary is None else r.vocabulary.met,
-            "running": {k: r.running(buffer, k) for k in r.batch_norms},
-            "history": self.history, "metadata": copy.deepcopy(r.metadata),
-        }  # fmt: skip
+        return copies.state_of(self._record, train.current(self._record))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # pickles of before there were norms have no blocks, and of before there were lazy updates one array of all parameters
-        blocks, met, told = state.get("blocks", ()), state.get("met"), state["parameters"]
-        r = Record(
-            state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"], blocks, met is not None
-        )
-        if met is not None:
-            lazy.meet(r, met, draw=False)
-        pairs = told if isinstance(told, dict) else r.split(told)
-        lazy.fill(r, r.published, _cast(pairs, r.dtype, "parameters"))
-        for k, pair in _cast(state.get("running", {}), r.dtype, "running statistics").items():
-            r.program.running(r.published, k, *pair, True)
-        self._record = r
-        self._record.epochs_seen = state["epochs_seen"]
-        self._record.history, self._record.metadata = state["history"], state["metadata"]
+        self._record = copies.record_of(state)
 
     # ---- as a file ----
     @property
@@ -271,7 +243,7 @@ class Network:
         same, and in each `fg.BatchNorm` the statistics of these rows, not the running ones.  `threads`: None uses as many as
         help.  ValueError or TypeError where the data do not fit the network.
         """
-        data = train.read_data(self._record, X, y, sample_weight)
+        data = batches.read_data(self._record, X, y, sample_weight)
         if training:
             return train.gradient(self._record, data, threads, training=True)[0]
         return train.loss(self._record, data, train.current(self._record), threads)
@@ -292,7 +264,7 @@ class Network:
         >>> dW.shape, db.shape
         ((2, 1), (1,))
         """
-        data = train.read_data(self._record, X, y, sample_weight)
+        data = batches.read_data(self._record, X, y, sample_weight)
         value, grads = train.gradient(self._record, data, threads, training=training)
         if not as_dict:
             return value, grads
@@ -311,13 +283,13 @@ class Network:
         (5, 2)
         """
         r = self._record
-        matrix = train.read_matrix(r, X)
+        matrix = batches.read_matrix(r, X)
         if inputs and r.vocabulary is not None:
             raise ValueError("inputs: a network with sparse_update='lazy' knows X by its nonzeros and gives no dL/dX")
         if inputs and isinstance(matrix, csr.CSR):
             raise ValueError("inputs: dL/dX of a sparse X would be dense; give X.toarray() where it is wanted")
         slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
-        data = train.Batches(matrix, slopes, None, "slopes", csr.on_disk(matrix), ("X", "dscores"))
+        data = batches.Batches(matrix, slopes, None, "slopes", csr.on_disk(matrix), ("X", "dscores"))
         dX = np.empty(matrix.shape) if inputs else None
         _, grads = train.gradient(r, data, threads, dX)
         return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads

@@ -29,9 +29,9 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "csr", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "initialisers", "layers", "norms", "stack", "vocabulary", "options", "averaging", "network", "lazy", "losses",
+    "initialisers", "layers", "norms", "stack", "vocabulary", "options", "averaging", "network", "lazy", "batches", "losses",
     "optimizers", "schedules", "dispatch", "diagnosis", "work", "train", "scoring", "holdout", "pace", "files",
-    "exchange", "checkpoint", "loop",
+    "exchange", "copies", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -66,9 +66,11 @@ LAYERS: dict[str, set[str]] = {
     "lazy": {"averaging", "csr", "network", "vocabulary"},
     "work": {"arrays", "csr", "dispatch", "network"},
     "diagnosis": {"network", "norms"},
-    "train": {"arrays", "csr", "diagnosis", "lazy", "network", "optimizers", "options", "history", "work"},
+    "batches": {"arrays", "csr", "lazy", "network"},
+    "copies": {"arrays", "lazy", "network"},
+    "train": {"arrays", "batches", "csr", "diagnosis", "lazy", "network", "optimizers", "options", "history", "work"},
     "scoring": {"csr", "train", "network"},
-    "holdout": {"arrays", "csr", "network", "train"},
+    "holdout": {"arrays", "batches", "csr", "network"},
     "pace": set(),
     "files": set(),
     "exchange": {
@@ -84,10 +86,22 @@ LAYERS: dict[str, set[str]] = {
         "stack",
         "vocabulary",
     },
-    "checkpoint": {"csr", "dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
+    "checkpoint": {
+        "batches",
+        "csr",
+        "dispatch",
+        "exchange",
+        "files",
+        "history",
+        "network",
+        "optimizers",
+        "schedules",
+        "train",
+    },
     "loop": {
         "arrays",
         "averaging",
+        "batches",
         "csr",
         "lazy",
         "work",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import loop, train, work
+from .. import batches, loop, train, work
 from ..csr import Matrix
 from ..history import DivergenceError
 from ..layers import Dense
@@ -56,7 +56,7 @@ class Epochs:
     rate: LearningRate
     threads: int | None
     max_seconds: float | None
-    validation: train.Batches | None
+    validation: batches.Batches | None
     clip: tuple[float, float]
 
 
@@ -106,7 +106,7 @@ class Engine:
         """`predict` while a training runs: on as many threads as it has found to help."""
         return self.predict(X, None if self.pace is None else self.pace.next()[0])
 
-    def epochs(self, data: train.Batches, asked: Epochs) -> None:
+    def epochs(self, data: batches.Batches, asked: Epochs) -> None:
         """Train; the parameters are those after the last step.  Raises as `fastgrad.Network.fit` does."""
         assert self.run is not None
         record, pace = self.record, self._begin(data.X, asked.batch, asked.threads)
@@ -122,7 +122,7 @@ class Engine:
             self.run = None  # its state may hold NaN
             raise
 
-    def minimise(self, data: train.Batches, alpha: float, threads: int | None, options: dict[str, Any],
+    def minimise(self, data: batches.Batches, alpha: float, threads: int | None, options: dict[str, Any],
                  told: Callable[[Any], None]) -> Any:  # fmt: skip
         """scipy's result of L-BFGS-B from the present parameters; they are then where it ended."""
         import scipy.optimize
