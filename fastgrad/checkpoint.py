@@ -22,13 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import dispatch, exchange
+from .batches import Batches
 from .csr import CSR
 from .files import writable
 from .history import History
 from .network import Record
 from .optimizers import Optimizer
 from .schedules import Schedule
-from .train import Batches, Run
+from .train import Run
 
 Array = npt.NDArray[Any]
 FIRST_SECONDS, SHARE = 0.5, 50  # before the first file; running time for each second of writing

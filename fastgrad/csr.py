@@ -31,6 +31,7 @@ class CSR:
     indices: Array
     indptr: Array
     shape: tuple[int, int]
+    original: CSR | None = None  # where columns were numbered anew: the matrix before
     _most: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -55,7 +56,8 @@ class CSR:
         first, lengths = self.indptr[rows].astype(np.int64), np.diff(self.indptr)[rows]
         indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         places = np.arange(indptr[-1]) + np.repeat(first - indptr[:-1], lengths)
-        return CSR(self.data[places], self.indices[places], indptr, (len(rows), self.shape[1]))
+        before = None if self.original is None else self.original[rows]
+        return CSR(self.data[places], self.indices[places], indptr, (len(rows), self.shape[1]), before)
 
     def most(self, rows: int) -> int:
         """The most nonzeros that so many rows have, whichever they are: the kernels ask for their buffers."""
@@ -70,7 +72,8 @@ class CSR:
         if len(bad):
             k = int(bad[0])
             row = int(np.searchsorted(self.indptr, k, "right")) - 1
-            found = f"{self.data[k].item()} at row {row}, column {int(self.indices[k])}"
+            indices = self.indices if self.original is None else self.original.indices
+            found = f"{self.data[k].item()} at row {row}, column {int(indices[k])}"
             more = f", the first of {len(bad)}" if len(bad) > 1 else ""
             raise ValueError(f"{name} must be {expected}, found {found}{more}")
 
@@ -82,6 +85,19 @@ class CSR:
 
 
 Matrix = Array | CSR
+
+
+def from_array(X: Array) -> CSR:
+    """The nonzeros of an array (N, I)."""
+    from scipy.sparse import csr_array
+
+    made = csr_array(X)
+    return CSR(made.data, made.indices, made.indptr, X.shape)
+
+
+def on_disk(X: Matrix) -> bool:
+    """Tell whether the values of X are only read as the batches come."""
+    return not isinstance(X, CSR) and arrays.is_memmap(X)
 
 
 def is_sparse(X: Any) -> bool:

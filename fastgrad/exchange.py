@@ -20,22 +20,24 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, catalog, dispatch, losses
+from . import arrays, catalog, dispatch, lazy, losses
 from .files import replacing
 from .layers import Dense, Dropout
 from .network import Record, aligned
 from .norms import BatchNorm, LayerNorm
 from .stack import Layer, checked
+from .vocabulary import read_update
 
 Array = npt.NDArray[Any]
 FORMAT = "fastgrad-1"
 NORMS = {norm.kind: norm for norm in (BatchNorm, LayerNorm)}
 RUNNING = ("running_mean", "running_var")
+FEATURES = "layers.0.features"  # of a lazy network: the features whose rows W holds
 LAYER_LIMIT = 10_000  # of a file's header; its tensors bound the sizes
 
 
 def describe(record: Record) -> dict[str, Any]:
-    """What a network is, without its numbers.  "options", "blocks" only where there are any: older versions read the rest."""
+    """What a network is, without its numbers.  What older versions do not know stands there only where it is needed."""
     options = [layer.options for layer in record.layers]
     return {
         "layers": [describe_layer(layer) for layer in record.layers],
@@ -43,6 +45,7 @@ def describe(record: Record) -> dict[str, Any]:
         "dtype": record.dtype.name, "seed": record.seed, "epochs_seen": record.epochs_seen,
         **({"blocks": [list(block) for block in record.blocks]} if record.blocks else {}),
         **({"options": options} if any(options) else {}),
+        **({} if record.vocabulary is None else {"sparse_update": "lazy"}),
     }  # fmt: skip
 
 
@@ -77,8 +80,10 @@ def as_json(value: Any, name: str) -> str:
 def tensors_of(record: Record, buffer: Array, prefix: str = "", running: bool = True) -> dict[str, Array]:
     """A buffer of panels as named arrays; `running`: with the running statistics, which slots of an optimizer lack."""
     named = {}
-    for k in record.trained:
-        named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = record.layer_arrays(buffer, k)
+    for k, (W, b) in lazy.contents(record, buffer).items():
+        named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = np.ascontiguousarray(W), b
+    if record.vocabulary is not None:
+        named[FEATURES] = record.vocabulary.met
     for k in record.batch_norms if running else ():
         named |= dict(zip((f"{prefix}layers.{k}.{name}" for name in RUNNING), record.running(buffer, k), strict=True))
     return named
@@ -122,12 +127,21 @@ class Contents:
             self.refuse(f"its entry {name!r} is no table of names and values")
         return value
 
+    def features(self) -> Array:
+        """The features that a lazy network has met."""
+        found = self.tensors.get(FEATURES)
+        if found is None or found.ndim != 1 or found.dtype != np.int64:
+            self.refuse(f"{FEATURES} must be a vector of int64")
+        return found
+
     def buffer(self, record: Record, prefix: str = "", into: Array | None = None, running: bool = True) -> Array:
         """The named arrays of `prefix` as a buffer of panels, see `tensors_of`; shapes, dtypes and finiteness are checked."""
         buffer = aligned(record.program.size, record.dtype) if into is None else into
+        pairs = {}
         for k in record.trained:
-            named = zip(("weight", "bias"), record.layers[k].shapes, strict=True)
-            record.program.pack(buffer, k, *(self.array(record, f"{prefix}layers.{k}.{part}", s) for part, s in named))
+            named = zip(("weight", "bias"), lazy.shapes(record, k), strict=True)
+            pairs[k] = [self.array(record, f"{prefix}layers.{k}.{part}", shape) for part, shape in named]
+        lazy.fill(record, buffer, pairs)
         for k in record.batch_norms if running else ():
             shape = (record.layers[k].outputs,)
             mean, var = (self.array(record, f"{prefix}layers.{k}.{name}", shape) for name in RUNNING)
@@ -181,6 +195,7 @@ def make_record(contents: Contents) -> Record:
         if len(options) != len(told["layers"]):
             contents.refuse(f"options of {len(options)} layers for {len(told['layers'])}")
         layers, loss = [], dict(told["loss"])
+        met = contents.features() if read_update(told.get("sparse_update", "exact")) else None
         for k, (one, more) in enumerate(zip(told["layers"], options, strict=True)):
             try:
                 layers.append(layer := read_layer(one, more))
@@ -188,6 +203,8 @@ def make_record(contents: Contents) -> Record:
                 contents.refuse(f"layer {k}: {error}")
             # before anything of that size is allocated; a norm is as wide as a dense layer is
             shape = layer.shapes[0] if isinstance(layer, Dense) else None
+            if shape and k == 0 and met is not None:
+                shape = len(met), layer.outputs
             if shape and getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != shape:
                 contents.refuse(f"layer {k} should have weights of shape {shape}")
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
@@ -196,7 +213,9 @@ def make_record(contents: Contents) -> Record:
             contents.refuse(f"{len(drops)} rates of dropout for {len(layers)} layers")
         blocks = tuple((int(start), int(end)) for start, end in told.get("blocks", ()))
         stack = checked(layers, drops, blocks)
-        record = Record(stack.layers, face(**loss), told["dtype"], told["seed"], drops, blocks)
+        record = Record(stack.layers, face(**loss), told["dtype"], told["seed"], drops, blocks, met is not None)
+        if met is not None:
+            lazy.meet(record, met, draw=False)
         record.epochs_seen = arrays.check_integer(told["epochs_seen"], "epochs_seen", 0)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if str(error).startswith(contents.path):

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, train
+from . import arrays
+from .batches import Batches, read_data
 from .csr import CSR
 from .network import Record
-from .train import Batches
 
 Array = npt.NDArray[Any]
 SPLITS = 1 << 41  # the stream of random numbers; loop.py names the others
@@ -25,7 +25,7 @@ def split(record: Record, data: Batches, validation: Any) -> tuple[Batches | Non
         if len(validation) not in (2, 3):
             raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {len(validation)} entries")
         X, y, weight = (*validation, None)[:3]
-        return train.read_data(record, X, y, weight, ("validation X", "validation y")), None
+        return read_data(record, X, y, weight, ("validation X", "validation y")), None
     if not isinstance(validation, numbers.Real):
         what = f"{validation!r:.40} ({type(validation).__name__})"
         raise TypeError(f"validation must be (X, y), (X, y, sample_weight) or a fraction of the rows, got {what}")

@@ -19,6 +19,8 @@ from .formulas import numpy_function
 
 Draws = npt.NDArray[np.float64]
 Fill = Callable[[int, int, float, Draws], None]  # (seed, stream, bound, out): uniform in [-bound, bound)
+# (seed, stream, bound, rows, O, out): those rows of a matrix that Fill would fill
+FillRows = Callable[[int, int, float, npt.NDArray[np.int64], int, Draws], None]
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,28 @@ def check(name: str) -> str:
 
 def draw(name: str | None, activation: str, I: int, O: int, fill: Fill, seed: int, stream: int) -> Draws:
     """First weights W (I, O) in float64; without a name those that suit the activation, uniform."""
-    row = INITIALISERS[f"{ACTIVATIONS[activation].init}_uniform" if name is None else name]
-    scale = numpy_function(row.scale)(I=I, O=O)["value"]
+    law, scale = law_and_scale(name, activation, I, O)
 
     def uniform(count: int, bound: float) -> Draws:
         fill(seed, stream, bound, drawn := np.empty(count))
         return drawn
 
-    return LAWS[row.law](uniform, I, O, scale)
+    return LAWS[law](uniform, I, O, scale)
+
+
+def law_and_scale(name: str | None, activation: str, I: int, O: int) -> tuple[str, float]:
+    """The law of the draws and its width."""
+    row = INITIALISERS[f"{ACTIVATIONS[activation].init}_uniform" if name is None else name]
+    return row.law, numpy_function(row.scale)(I=I, O=O)["value"]
+
+
+def draw_rows(
+    name: str | None, activation: str, I: int, O: int, fill: FillRows, seed: int, stream: int, rows: npt.NDArray[np.int64]
+) -> Draws:  # fmt: skip
+    """Some rows (n, O) of what `draw` gives, whose law is uniform: the others need the whole matrix."""
+    drawn = np.empty((len(rows), O))
+    fill(seed, stream, law_and_scale(name, activation, I, O)[1], rows, O, drawn)
+    return drawn
 
 
 def _uniform(draws: Any, I: int, O: int, bound: float) -> Draws:

@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, averaging, checkpoint, holdout, options, schedules, scoring, train
+from . import arrays, averaging, batches, checkpoint, holdout, lazy, options, schedules, scoring, train, work
+from .batches import Batches
 from .checkpoint import Mark, Saved, Saver
 from .csr import CSR
 from .history import FitState, History
 from .network import Record
 from .optimizers import Optimizer, as_optimizer
 from .pace import Pace
-from .train import Batches, Run
+from .train import Run
 
 Array = npt.NDArray[Any]
 HEAVY_FLOPS = 5e8  # a few milliseconds
@@ -104,10 +105,11 @@ def prepare(
     clip = train.read_clip(clip_norm, clip_value)
     arrays.check_integer(accumulate, "accumulate", 1)
     averaging.check(average, epochs)
+    lazy.check_fit(record, average, checkpoint_path, resume)
     # a copy: what a schedule remembers of this fit is no business of the next
     rule, plan = as_optimizer(optimizer), copy.copy(schedules.as_schedule(schedule))
     options.for_kernels(record.layers, rule)
-    data = train.read_data(record, X, y, sample_weight)
+    data = batches.read_data(record, X, y, sample_weight)
     held, rows = holdout.split(record, data, validation)
     if early_stopping is not None and held is None:
         raise ValueError("early_stopping needs validation=(Xv, yv) or a fraction to hold out, to tell when to stop")
@@ -115,10 +117,11 @@ def prepare(
     room = min(count, count if batch_size is None else batch_size)
     batch = min(count, room * accumulate)
     record.require_rows(batch, "X" if batch == count else "batch_size")
+    lazy.check_batch(record, batch)
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
     # one step on one thread, for comparison, would be dear where a step takes long; threads surely help there
-    heavy = train.step_flops(record, data.X, batch) > HEAVY_FLOPS
-    pace = Pace(train.step_threads(record, data.X, room, threads), fixed=threads is not None or heavy)
+    heavy = work.step_flops(record, data.X, batch) > HEAVY_FLOPS
+    pace = Pace(work.step_threads(record, data.X, room, threads), fixed=threads is not None or heavy)
     fit = Fit(
         record, data, epochs, batch, rule, plan, pace, bool(shuffle), held, metrics, callbacks, early_stopping,
         deadline, rows, clip=clip, room=room, average=average, network=network,
@@ -161,6 +164,7 @@ def run(fit: Fit, progress: bool | None) -> History:
     with train.training(record):
         if record.run is not None and record.run.ahead:  # steps of partial_fit that nobody has looked at yet
             train.publish(record)
+        fit.data, fit.validation = batches.inside(record, fit.data, fit.validation)
         record.run, record.history = state, fit.history = _start(fit)
         try:
             with _bar(fit, progress) as bar:
@@ -304,7 +308,7 @@ def _one_epoch(fit: Fit, state: Run, bar: Any) -> dict[str, float] | None:
         began = time.perf_counter()
         done, status = state.steps(fit.data, fit.batch, threads, order, step, last, rate)[:2]
         if status == train.BAD_ROW:
-            train.not_finite(fit.data.X, "X", fit.record.dtype)
+            batches.not_finite(fit.data.X, "X", fit.record.dtype)
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
             how = epoch, fit.history
             raise train.diverged(state, fit.data, fit.batch, order, step, done, status, *how)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, averaging, csr, exchange, loop, train
+from . import arrays, averaging, batches, copies, csr, exchange, loop, train
 from .history import History
 from .network import ParameterList, Record, Text, summary, written
 from .stack import read
+from .vocabulary import read_update
 
 Array = npt.NDArray[Any]
 
@@ -26,7 +26,12 @@ class Network:
     `activation`: of hidden layers, a name or one name for each (default relu).  `init`: how the first weights of all layers
     are drawn, a name that `fg.Dense` lists (default: as it suits each activation).  `loss`: a name or a loss such as
     `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
-    parameters, of all shuffles and of dropout.
+    parameters, of all shuffles and of dropout.  `sparse_update`: "exact", or "lazy" for a sparse X of very many columns: W of
+    the first layer, an `fg.Dense`, then holds rows for those features alone that the network has met, and a step moves only
+    the rows that its batch has nonzeros for.  That is the exact update for SGD and Adagrad without momentum and weight decay;
+    for others a row's slots and its decay wait while it is not in a batch, as in PyTorch's SparseAdam.  At most 8192 rows a
+    step, no checkpoints and no `fg.EMA`; of the first layer's own options no `l1`, `max_norm` or `init` that is not uniform.
+    `weights[0]`, `parameters` and `gradient` give whole arrays (I, O), and assigning W meets every feature.
     Raises ValueError or TypeError where one is out of range or unknown, naming it and what was expected.
 
     Source: Rumelhart, Hinton & Williams, Learning representations by back-propagating errors, Nature 323 (1986).
@@ -43,10 +48,10 @@ class Network:
 
     def __init__(
         self, layers: Any, *, activation: Any = None, loss: Any = "mse", dtype: npt.DTypeLike = "float32", seed: int = 0,
-        init: str | None = None,
+        init: str | None = None, sparse_update: str = "exact",
     ) -> None:  # fmt: skip
-        stack = read(layers, activation, init)
-        self._record = Record(stack.layers, loss, dtype, seed, stack.drops, stack.blocks)
+        stack, lazily = read(layers, activation, init), read_update(sparse_update)
+        self._record = Record(stack.layers, loss, dtype, seed, stack.drops, stack.blocks, lazily)
         self._record.history = History()
 
     # ---- what it is ----
@@ -104,7 +109,7 @@ class Network:
     @parameters.setter
     def parameters(self, value: Any) -> None:
         flat = arrays.as_parameter(value, (self.size,), self.dtype, "parameters")
-        train.assign(self._record, self._record.packed(flat, train.current(self._record)))
+        train.assign(self._record, self._record.split(flat))
 
     @property
     def weights(self) -> ParameterList:
@@ -158,15 +163,11 @@ class Network:
                 yield f"layers.{k}.running_{name}", array
 
     def _layer(self, place: int) -> tuple[Array, Array]:
-        return self._record.layer_arrays(train.current(self._record), self._record.trained[place])
+        return self._record.whole_arrays(train.current(self._record), self._record.trained[place])
 
     def _assign(self, layers: Mapping[int, Sequence[Array]]) -> None:
         """(W, b) at some places of `weights` and `biases`, all at once."""
-        fresh = self._record.copied(train.current(self._record))
-        for place, (W, b) in layers.items():
-            k = self._record.trained[place]
-            self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
-        train.assign(self._record, fresh)
+        train.assign(self._record, {self._record.trained[place]: pair for place, pair in layers.items()})
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """A copy of the network with its parameters in another dtype; ValueError where it is not float32 or float64.
@@ -179,23 +180,10 @@ class Network:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        r, buffer = self._record, train.current(self._record)
-        return {
-            "layers": r.layers, "drops": r.drops, "blocks": r.blocks, "loss": r.loss, "dtype": r.dtype.name,
-            "seed": r.seed, "epochs_seen": r.epochs_seen,
-            "parameters": r.flat(buffer), "running": {k: r.running(buffer, k) for k in r.batch_norms},
-            "history": self.history, "metadata": copy.deepcopy(r.metadata),
-        }  # fmt: skip
+        return copies.state_of(self._record, train.current(self._record))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        blocks = state.get("blocks", ())  # what was pickled before there were norms has no such entry
-        self._record = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"], blocks)
-        for k, pair in state.get("running", {}).items():
-            fit = [arrays.as_parameter(a, a.shape, self.dtype, f"running statistics of layers.{k}") for a in pair]
-            self._record.program.running(self._record.published, k, *map(np.ascontiguousarray, fit), True)
-        self._record.epochs_seen = state["epochs_seen"]
-        self._record.history, self._record.metadata = state["history"], state["metadata"]
-        self.parameters = state["parameters"]
+        self._record = copies.record_of(state)
 
     # ---- as a file ----
     @property
@@ -255,7 +243,7 @@ class Network:
         same, and in each `fg.BatchNorm` the statistics of these rows, not the running ones.  `threads`: None uses as many as
         help.  ValueError or TypeError where the data do not fit the network.
         """
-        data = train.read_data(self._record, X, y, sample_weight)
+        data = batches.read_data(self._record, X, y, sample_weight)
         if training:
             return train.gradient(self._record, data, threads, training=True)[0]
         return train.loss(self._record, data, train.current(self._record), threads)
@@ -276,7 +264,7 @@ class Network:
         >>> dW.shape, db.shape
         ((2, 1), (1,))
         """
-        data = train.read_data(self._record, X, y, sample_weight)
+        data = batches.read_data(self._record, X, y, sample_weight)
         value, grads = train.gradient(self._record, data, threads, training=training)
         if not as_dict:
             return value, grads
@@ -295,11 +283,13 @@ class Network:
         (5, 2)
         """
         r = self._record
-        matrix = train.read_matrix(r, X)
+        matrix = batches.read_matrix(r, X)
+        if inputs and r.vocabulary is not None:
+            raise ValueError("inputs: a network with sparse_update='lazy' knows X by its nonzeros and gives no dL/dX")
         if inputs and isinstance(matrix, csr.CSR):
             raise ValueError("inputs: dL/dX of a sparse X would be dense; give X.toarray() where it is wanted")
         slopes = arrays.as_targets(dscores, len(matrix), "real", r.outputs, "backward", "dscores")
-        data = train.Batches(matrix, slopes, None, "slopes", train.on_disk(matrix), ("X", "dscores"))
+        data = batches.Batches(matrix, slopes, None, "slopes", csr.on_disk(matrix), ("X", "dscores"))
         dX = np.empty(matrix.shape) if inputs else None
         _, grads = train.gradient(r, data, threads, dX)
         return (grads, dX.astype(r.dtype, copy=False)) if dX is not None else grads

@@ -20,6 +20,7 @@ from .layers import Dense
 from .losses import Loss, as_loss
 from .norms import BatchNorm, Norm
 from .stack import Layer, Stack, nested
+from .vocabulary import Vocabulary, require_by_row
 
 Array = npt.NDArray[Any]
 NORM_FLOPS = 8  # a value of a norm counts as so many multiplications and additions in a product
@@ -51,7 +52,7 @@ class Record:
 
     def __init__(
         self, layers: tuple[Layer, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = (),
-        blocks: tuple[tuple[int, int], ...] = (),
+        blocks: tuple[tuple[int, int], ...] = (), lazy: bool = False,
     ) -> None:  # fmt: skip
         self.layers, self.loss, self.drops, self.blocks = layers, as_loss(loss), drops, blocks
         self.dtype = read_dtype(dtype)
@@ -59,12 +60,12 @@ class Record:
         self.seed = arrays.check_integer(seed, "seed", 0, 2**64 - 1)
         self.sizes = (layers[0].inputs, *(layer.outputs for layer in layers))
         _check_loss(self.loss, self.outputs)
-        hyper = tuple(self.loss.hyper.values())
-        names = tuple(layer.activation for layer in layers)
-        norms = tuple(layer.kernel if isinstance(layer, Norm) else None for layer in layers)
-        self.program = self.kernels.Program(
-            self.sizes, names, self.loss.name, hyper, drops, norms if any(norms) else (), blocks
-        )
+        if lazy:
+            self.require_dense_first("sparse_update='lazy'")
+            require_by_row(layers[0])
+        # the features that a network with lazy updates has met; None: W holds a row for each
+        self.vocabulary = Vocabulary(self.sizes[0]) if lazy else None
+        self.program = self.make_program(lazy)
         # layers with parameters, and those with running statistics, which share the buffers of the parameters
         self.trained = tuple(k for k, layer in enumerate(layers) if layer.shapes)
         self.batch_norms = tuple(k for k, layer in enumerate(layers) if isinstance(layer, BatchNorm))
@@ -93,6 +94,16 @@ class Record:
         """The kind of targets, as `arrays.as_targets` names it."""
         kind = self.loss.row.kind
         return "class" if kind == "sign" and self.outputs > 1 else kind
+
+    def make_program(self, lazy: bool) -> Any:
+        """The fixed part of the network for the kernels, with as many inputs as its W has rows inside."""
+        names = tuple(layer.activation for layer in self.layers)
+        norms = tuple(layer.kernel if isinstance(layer, Norm) else None for layer in self.layers)
+        inputs = self.sizes[0] if self.vocabulary is None else self.vocabulary.capacity
+        sizes, loss = (inputs, *self.sizes[1:]), self.loss
+        return self.kernels.Program(
+            sizes, names, loss.name, tuple(loss.hyper.values()), self.drops, norms if any(norms) else (), self.blocks, lazy,
+        )  # fmt: skip
 
     def steps_of(self, rows: int, batch: int) -> int:
         """Batches of a pass over so many rows: a single row, of no use to a batch norm, joins the batch before."""
@@ -126,11 +137,22 @@ class Record:
             zeros, ones = np.zeros(o, self.dtype), np.ones(o, self.dtype)
             if isinstance(layer, BatchNorm):
                 self.program.running(self.published, k, zeros, ones, True)
+            if k == 0 and self.vocabulary is not None:  # its rows are drawn as they are met
+                continue
             if isinstance(layer, Dense):
                 draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
                 self.program.pack(self.published, k, draws.astype(self.dtype), zeros)
             elif layer.affine:
                 self.program.pack(self.published, k, ones, zeros)
+
+    def draw_rows(self, features: Array) -> Array:
+        """The first rows of the first W for some features (int64), (n, O)."""
+        first, fill = self.layers[0], self.kernels.fill_uniform_rows
+        assert isinstance(first, Dense)
+        draws = initialisers.draw_rows(
+            first.init, first.activation, first.inputs, first.outputs, fill, self.seed, 0, features
+        )
+        return draws.astype(self.dtype)
 
     @property
     def stack(self) -> tuple[Any, ...]:
@@ -141,11 +163,28 @@ class Record:
         """Parameters of layer k."""
         return sum(math.prod(shape) for shape in self.layers[k].shapes)
 
+    def shapes_inside(self, k: int) -> tuple[tuple[int, ...], ...]:
+        """Of W and b of layer k in a buffer."""
+        if k or self.vocabulary is None:
+            return self.layers[k].shapes
+        return (self.vocabulary.capacity, self.sizes[1]), (self.sizes[1],)
+
     def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
-        """W (I, O) and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
-        W, b = (np.empty(shape, self.dtype) for shape in self.layers[k].shapes)
+        """W (I, O), or its rows inside, and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
+        W, b = (np.empty(shape, self.dtype) for shape in self.shapes_inside(k))
         self.program.unpack(buffer, k, W, b)
         return W, b
+
+    def whole_arrays(self, buffer: Array, k: int, others: bool = True) -> tuple[Array, Array]:
+        """`layer_arrays` with all rows of W: of features that were not met the first ones or, without `others`, zeros."""
+        W, b = self.layer_arrays(buffer, k)
+        if k or self.vocabulary is None:
+            return W, b
+        whole = np.zeros((self.sizes[0], self.sizes[1]), self.dtype)
+        if others:
+            whole[:] = self.draw_rows(np.arange(self.sizes[0]))
+        whole[self.vocabulary.met] = W[: self.vocabulary.rows]
+        return whole, b
 
     def running(self, buffer: Array, k: int) -> tuple[Array, Array]:
         """Running mean and variance (O,) of the batch norm that is layer k, as new arrays."""
@@ -155,25 +194,25 @@ class Record:
 
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
-        return np.concatenate([part.ravel() for k in self.trained for part in self.layer_arrays(buffer, k)])
+        return np.concatenate([part.ravel() for k in self.trained for part in self.whole_arrays(buffer, k)])
 
-    def copied(self, buffer: Array) -> Array:
-        """A new buffer that holds the same."""
-        fresh = aligned(self.program.size, self.dtype)
-        fresh[:] = buffer
-        return fresh
+    def put(self, buffer: Array, k: int, W: Array, b: Array) -> None:
+        """W (I, O) and b (O,) of layer k into a buffer; a lazy network must have met every feature."""
+        if k == 0 and self.vocabulary is not None:
+            W = W[self.vocabulary.met]
+        self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
 
-    def packed(self, flat: Array, others: Array | None = None) -> Array:
-        """The other way: a new buffer; running statistics are those of `others`, or of what is published."""
-        buffer, at = self.copied(self.published if others is None else others), 0
+    def split(self, flat: Array) -> dict[int, tuple[Array, Array]]:
+        """The other way: W (I, O) and b (O,) of each layer that has any."""
+        pairs, at = {}, 0
         for k in self.trained:
-            pair = []
+            parts = []
             for shape in self.layers[k].shapes:
                 n = math.prod(shape)
-                pair.append(np.ascontiguousarray(flat[at : at + n].reshape(shape)))
+                parts.append(flat[at : at + n].reshape(shape))
                 at += n
-            self.program.pack(buffer, k, *pair)
-        return buffer
+            pairs[k] = parts[0], parts[1]
+        return pairs
 
 
 def _check_loss(loss: Loss, outputs: int) -> None:
@@ -208,13 +247,16 @@ def summary(record: Record) -> Text:
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
     lines = ["  ".join(row).rstrip() for row in cells]
-    memory = record.size * record.dtype.itemsize
+    known = record.vocabulary
+    unknown = 0 if known is None else known.features - known.rows
+    memory = (record.size - unknown * record.sizes[1]) * record.dtype.itemsize
     return Text(
         "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
         + f"\n\n{record.size:,} parameters, {record.dtype.name}: {quantity(memory, 'B')}; "
         f"training with Adam: {quantity(4 * memory, 'B')} and a batch's activations"
         f"\na row: {quantity(record.flops_forward, 'flop')} to predict, {quantity(record.flops_step, 'flop')} to train on"
         f"\nloss {record.loss!r}, seed {record.seed}"
+        + ("" if known is None else f"\nlazy updates: rows for {known.rows:,} of {known.features:,} features so far")
     )
 
 
@@ -230,7 +272,8 @@ def written(record: Record) -> str:
             what += f", activation={names[0] if len(set(names[:-1])) == 1 else names[:-1]!r}"
         if init is not None:
             what += f", init={init!r}"
-    return f"Network({what}, loss={record.loss!r}, dtype={record.dtype.name!r}, seed={record.seed})"
+    lazily = "" if record.vocabulary is None else ", sparse_update='lazy'"
+    return f"Network({what}, loss={record.loss!r}, dtype={record.dtype.name!r}, seed={record.seed}{lazily})"
 
 
 def quantity(value: float, unit: str) -> str:

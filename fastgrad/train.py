@@ -7,21 +7,23 @@ where they lie.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import arrays, csr, dispatch
-from .csr import CSR, Matrix
+from . import arrays, csr, lazy
+from .batches import Batches, inside, not_finite, read_data, read_matrix
+from .csr import CSR
 from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
 from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
 from .options import for_kernels
+from .work import choose_threads, forward_flops, step_threads
 
 Array = npt.NDArray[Any]
 Reached = tuple[float, tuple[float, ...], int, tuple[float, float, float]]
@@ -29,60 +31,6 @@ FINE, BAD_LOSS, BAD_ROW, BAD_GRADIENT, INTERRUPTED = range(5)
 NO_CLIP = (0.0, 0.0)
 # streams of random numbers for dropout, 2^32 to a layer: the passes of fit, and those of partial_fit behind them
 DROPS, PARTIAL_PASSES = 1 << 42, 1 << 31
-SLICE_ROWS = 512  # a batch with more rows goes through the buffers slice by slice
-UPDATE_FLOPS = 16.0  # what an optimizer's turn on one parameter counts for
-
-
-@dataclass
-class Batches:
-    """Checked data: what one epoch reads."""
-
-    X: Matrix
-    y: Array
-    weight: npt.NDArray[np.float64] | None
-    kind: str  # how the kernels read y: "labels", "values" or "slopes"
-    on_disk: bool
-    names: tuple[str, str] = ("X", "y")
-    unit: float = 1.0  # what the caller's weights were multiplied by
-
-    @property
-    def rows(self) -> int:
-        """N."""
-        return len(self.X)
-
-    def require_finite(self, dtype: np.dtype[Any]) -> None:
-        """ValueError where a value is not finite once it is cast to `dtype`: the data are to blame, not the network."""
-        for array, name in zip((self.X, self.y), self.names, strict=True):
-            require_finite(array, name, dtype)
-
-
-def read_data(
-    record: Record, X: Any, y: Any, sample_weight: Any = None, names: tuple[str, str] = ("X", "y")
-) -> Batches:
-    """Check X (N, I), y and weights against the network."""
-    matrix = read_matrix(record, X, names[0])
-    soft = record.loss.name == "cross_entropy"
-    target = arrays.as_targets(y, len(matrix), record.target, record.outputs, record.loss.name, names[1], soft=soft)
-    weight, unit = arrays.as_weights(sample_weight, len(matrix)), 1.0
-    if weight is not None:
-        # but for an L2 term only their ratios count: a power of two keeps those, and float32 sums within range
-        power = -int(np.frexp(weight.max())[1])
-        weight, unit = np.ldexp(weight, power), math.ldexp(1.0, min(power, 1023))
-    labels = record.target == "class" and target.ndim == 1
-    return Batches(matrix, target, weight, "labels" if labels else "values", on_disk(matrix), names, unit)
-
-
-def read_matrix(record: Record, X: Any, name: str = "X") -> Matrix:
-    """Check X (N, I), dense or sparse, against the network."""
-    matrix = csr.as_matrix(X, name, columns=record.sizes[0])
-    if isinstance(matrix, CSR):
-        record.require_dense_first(name)
-    return matrix
-
-
-def on_disk(X: Matrix) -> bool:
-    """Tell whether the values of X are only read as the batches come."""
-    return not isinstance(X, CSR) and arrays.is_memmap(X)
 
 
 def current(record: Record) -> Array:
@@ -118,41 +66,18 @@ def publish(record: Record, mean: Array | None = None) -> None:
     run.ahead = False
 
 
-def assign(record: Record, buffer: Array) -> None:
-    """Replace the parameters; RuntimeError while a training runs."""
+def assign(record: Record, layers: Mapping[int, Sequence[Array]]) -> None:
+    """Replace (W, b) of some layers, all at once; RuntimeError while a training runs."""
     with training(record, "the parameters cannot be assigned while fit runs on this network in another thread"):
+        if 0 in layers:
+            lazy.meet_all(record)
+        buffer = aligned(record.program.size, record.dtype)
+        buffer[:] = record.published if record.run is None or not record.run.ahead else record.run.params
+        for k, (W, b) in layers.items():
+            record.put(buffer, k, W, b)
         record.published = buffer
         if record.run is not None:
             record.run.ahead = False
-
-
-def require_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> None:
-    """ValueError with the place of the first value that is NaN or infinite, or is so once it is cast to `dtype`."""
-    expected = f"finite in {dtype}"
-
-    def fits(block: Array) -> npt.NDArray[np.bool_]:
-        found: npt.NDArray[np.bool_] = np.isfinite(block.astype(dtype))
-        return found
-
-    with np.errstate(over="ignore"):
-        if isinstance(array, CSR):
-            array.require(name, fits, expected)
-        else:
-            arrays.require_finite(array, name)
-            arrays.require(array, name, fits, expected)
-
-
-def not_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> NoReturn:
-    """The error for what the kernels found not finite."""
-    require_finite(array, name, dtype)
-    raise ValueError(f"{name} changed while it was read")
-
-
-def choose_threads(threads: int | None, flops: float) -> int:
-    """Threads for so much work; ValueError or TypeError where the caller's number is none."""
-    if threads is not None:
-        arrays.check_integer(threads, "threads", 1, 1024)
-    return dispatch.choose_threads(threads, flops)
 
 
 def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
@@ -161,16 +86,23 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
         matrix, single = read_matrix(record, X), False
     else:
         matrix, single = arrays.as_row_or_matrix(X, "X", record.sizes[0])
+    params = current(record)
+    if record.vocabulary is not None:
+        record, matrix = lazy.view(record, lazy.sparse_if_lazy(record, matrix))
+        params = record.published
     out = np.empty((len(matrix), record.outputs), record.dtype)
     count = choose_threads(threads, forward_flops(record, matrix))
     # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
-    if record.program.scores(current(record), matrix, out, link, count, True) is None:
+    if record.program.scores(params, matrix, out, link, count, True) is None:
         not_finite(matrix, "X", record.dtype)
     return out[0] if single else out
 
 
 def loss(record: Record, data: Batches, params: Array, threads: int | None) -> float:
-    """sum(w l) / sum(w) over the rows."""
+    """sum(w l) / sum(w) over the rows, at `params`, which are the record's current or published ones."""
+    if record.vocabulary is not None:
+        record, X = lazy.view(record, data.X)
+        data, params = replace(data, X=X), record.published
     count = choose_threads(threads, forward_flops(record, data.X))
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
@@ -179,27 +111,6 @@ def loss(record: Record, data: Batches, params: Array, threads: int | None) -> f
         data.require_finite(record.dtype)
     weight = data.rows if data.weight is None else float(data.weight.sum())
     return float(total) / weight
-
-
-def forward_flops(record: Record, X: Matrix) -> float:
-    """Arithmetic of the forward pass."""
-    first = record.layers[0]
-    zeros = math.prod(X.shape) - X.nonzeros if isinstance(X, CSR) else 0
-    return len(X) * record.flops_forward - 2.0 * zeros * first.outputs
-
-
-def step_flops(record: Record, X: Matrix, batch: int) -> float:
-    """Arithmetic of a step of `batch` rows.  Where X is sparse its first layer is soon multiplied; the optimizer remains."""
-    if not isinstance(X, CSR):
-        return batch * record.flops_step
-    first = record.layers[0]
-    zeros = first.inputs - X.nonzeros / len(X)
-    return batch * (record.flops_step - 4.0 * zeros * first.outputs) + UPDATE_FLOPS * first.inputs * first.outputs
-
-
-def step_threads(record: Record, X: Matrix, batch: int, threads: int | None) -> int:
-    """Threads for steps of `batch` rows of X."""
-    return choose_threads(threads, step_flops(record, X, min(batch, SLICE_ROWS)))
 
 
 def gradient(
@@ -212,15 +123,19 @@ def gradient(
     """
     if training:
         record.require_rows(data.rows, data.names[0])
+    params, program = current(record), record.program
+    if record.vocabulary is not None:  # all of it is wanted here, so the gradient is made as for any network
+        record, X = lazy.view(record, data.X)
+        data, params, program = replace(data, X=X), record.published, record.make_program(False)
     count = step_threads(record, data.X, data.rows, threads)
     trainer = record.kernels.Trainer(
-        record.program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training,
+        program, data.rows, "store", 0, (), data.kind, count, dX is not None, l2 * data.unit, drops=training,
         sparse=isinstance(data.X, CSR),
     )  # fmt: skip
-    store = aligned(record.program.size, record.dtype, 1)
+    store = aligned(program.size, record.dtype, 1)
     # the trainer asks for writeable parameters, though `store` writes none
     _, status, _, batch_loss = trainer.run(
-        current(record), store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX,
+        params, store, data.X, data.y, data.weight, None, 0, 1, np.zeros(1), data.on_disk, dX,
         seed=record.seed, stream=DROPS,
     )  # fmt: skip
     if status == BAD_ROW:
@@ -229,7 +144,7 @@ def gradient(
         data.require_finite(record.dtype)
     if status == BAD_LOSS:
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
-    return batch_loss, [record.layer_arrays(store[0], k) for k in record.trained]
+    return batch_loss, [record.whole_arrays(store[0], k, False) for k in record.trained]
 
 
 class Run:
@@ -250,9 +165,7 @@ class Run:
         self.decay, self.since = 0.0, 0.0
         self.passes = 0  # over the data, as far as dropout is concerned: each has its own masks
         self.params = aligned(record.program.size, record.dtype)
-        self.slots = aligned(record.program.size, record.dtype, max(1, len(optimizer.slots)))
-        for slot, value in zip(self.slots, optimizer.first_slots(), strict=False):
-            slot[:] = value
+        self.slots = self._fresh_slots()
         # optimizer steps, its scalars that live on, the epoch's next step and sums: what the kernels say, also where
         # Ctrl-C ended a call of theirs
         self.reached: Reached = (0.0, optimizer.carry, 0, (0.0, 0.0, 0.0))
@@ -261,6 +174,24 @@ class Run:
         self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
         self._shape: tuple[Any, ...] = ()
+
+    def _fresh_slots(self) -> Array:
+        slots = aligned(self.record.program.size, self.record.dtype, max(1, len(self.optimizer.slots)))
+        for slot, value in zip(slots, self.optimizer.first_slots(), strict=False):
+            slot[:] = value
+        return slots
+
+    def parameters(self) -> tuple[Array, ...]:
+        """The buffers of parameters that are its own."""
+        return (self.params,) if self.before is None else (self.params, self.before)
+
+    def resize(self, moved: Callable[..., Array]) -> None:
+        """Its buffers as those of a program with more rows: moved(buffer, into) copies one."""
+        old, self.slots = self.slots, self._fresh_slots()
+        for slot, into in zip(old, self.slots, strict=True):
+            moved(slot, into)
+        self.params, self.before = moved(self.params), None if self.before is None else moved(self.before)
+        self._shape = ()  # the trainer's, which was made for the program before
 
     def catch_up(self) -> None:
         """Start from the published parameters, unless those are this run's own."""
@@ -320,8 +251,10 @@ def partial_fit(
     batch = data.rows if batch_size is None else arrays.check_integer(batch_size, "batch_size", 1)
     batch = min(batch, data.rows)
     record.require_rows(batch, data.names[0] if batch == data.rows else "batch_size")
+    lazy.check_batch(record, batch)
     count = step_threads(record, data.X, batch, threads)
     with training(record):
+        data, _ = inside(record, data)
         run = record.run
         if run is None:
             run = Run(record, as_optimizer("adam" if optimizer is None else optimizer))

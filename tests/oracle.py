@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 import fastgrad as fg
 from fastgrad import catalog
@@ -121,3 +122,11 @@ def network(dtype="float64", **more):
 def bits(net):
     """The parameters, to be compared bit for bit."""
     return net.parameters.tobytes()
+
+
+def sparse(rng, rows, columns, share=0.06, dtype="float64"):
+    """A random CSR matrix with a row and a column of zeros, and a full row."""
+    X = rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < share)
+    X[-1] = rng.normal(size=columns)
+    X[rows // 3], X[:, columns // 2] = 0, 0
+    return sp.csr_array(X.astype(dtype))

@@ -12,7 +12,7 @@ import pytest
 from oracle import oracle_of, row_losses, targets_for
 
 import fastgrad as fg
-from fastgrad import catalog, formulas, losses, train
+from fastgrad import batches, catalog, formulas, losses, train
 from fastgrad.layers import Dense
 from fastgrad.network import Record
 from fastgrad.private_rows import PRIVATE_LOSSES, PRIVATE_OPTIMIZERS
@@ -57,7 +57,7 @@ def test_losses_sum_over_outputs_as_they_say(sizes, name, weighted, rng):
     record = record_of(sizes, LOSSES[name]())
     X, t = rng.normal(size=(70, sizes[0])), targets_for(name, 70, sizes[-1], rng)
     weight = rng.uniform(0.5, 2, 70) if weighted else None
-    data = train.read_data(record, X, t, weight)
+    data = batches.read_data(record, X, t, weight)
     with np.errstate(all="ignore"):
         want, exact = oracle_of(network_of(record), PRIVATE_LOSSES[name].hyper).gradient(X, t, weight)
     loss, grads = train.gradient(record, data, 1)
@@ -72,9 +72,9 @@ def test_losses_sum_over_outputs_as_they_say(sizes, name, weighted, rng):
 def test_logarithms_are_cut_off(name):
     loss = LOSSES[name](most=5.0)
     record = record_of((1, 2), loss)
-    record.published = record.packed(np.array([-30.0, 30.0, 0.0, 0.0]))
+    train.assign(record, record.split(np.array([-30.0, 30.0, 0.0, 0.0])))
     t = np.zeros(1, np.int32) if name == "log_loss" else np.array([[1.0, 1.0]])
-    data = train.read_data(record, np.ones((1, 1)), t)
+    data = batches.read_data(record, np.ones((1, 1)), t)
     assert train.loss(record, data, record.published, 1) == pytest.approx(5.0, abs=1e-12)
     want = row_losses(name, loss.hyper, np.array([[-30.0, 30.0]]), t)[0][0]
     assert train.gradient(record, data, 1)[0] == pytest.approx(want, abs=1e-12)
@@ -87,7 +87,7 @@ def test_l2_adds_its_term_and_its_slope(sizes, rows, weighted, dtype, rng):
     record, l2 = record_of(sizes, "mse", dtype), 3.0
     X, t = rng.normal(size=(rows, sizes[0])), rng.normal(size=(rows, sizes[-1]))
     weight = rng.uniform(5, 20, rows) if weighted else None
-    data = train.read_data(record, X, t, weight)
+    data = batches.read_data(record, X, t, weight)
     total = rows if weight is None else weight.sum()
     loss, grads = train.gradient(record, data, 1)
     got, pulled = train.gradient(record, data, 1, l2=l2)
@@ -123,7 +123,7 @@ def test_epochs_with_l2_follow_the_oracle(sizes, batch, rng):
     """Plain steps on weighted rows: parameters, and the mean of batches that count by their rows."""
     record, l2, lr = record_of(sizes, "mse"), 0.7, 0.05
     X, t, weight = rng.normal(size=(50, sizes[0])), rng.normal(size=(50, sizes[-1])), rng.uniform(3, 9, 50)
-    data, oracle = train.read_data(record, X, t, weight), oracle_of(network_of(record))
+    data, oracle = batches.read_data(record, X, t, weight), oracle_of(network_of(record))
     run = train.Run(record, fg.SGD(lr), l2, by_rows=True)
     run.catch_up()
     steps = -(-50 // batch)

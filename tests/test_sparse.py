@@ -10,26 +10,17 @@ import itertools
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from oracle import bits, oracle_of
+from oracle import bits, oracle_of, sparse
 
 import fastgrad as fg
 from fastgrad import catalog, csr
 
 ROWS = 1300
-
-
-def sparse(rng, rows, columns, share=0.06, dtype="float64"):
-    """A random CSR matrix with a row and a column of zeros, and a full row."""
-    X = rng.normal(size=(rows, columns)) * (rng.random((rows, columns)) < share)
-    X[-1] = rng.normal(size=columns)
-    X[rows // 3], X[:, columns // 2] = 0, 0
-    return sp.csr_array(X.astype(dtype))
 
 
 def twins(sizes, dtype="float64", **more):
@@ -190,41 +181,6 @@ def test_values_of_any_numeric_type(dtype, rng):
     same(dense, other, X)
 
 
-def test_indices_in_disorder_are_put_in_order_in_a_copy(rng):
-    X = sp.csr_array(
-        (np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([3, 0, 3, 2, 1]), np.array([0, 3, 3, 5])), shape=(3, 4)
-    )
-    before = [part.copy() for part in (X.data, X.indices, X.indptr)]
-    assert not X.has_canonical_format and not X.has_sorted_indices  # and SciPy has cached that
-    dense, other = twins([4, 3, 1])
-    dense.fit(X.toarray(), np.ones(3), epochs=2)
-    other.fit(X, np.ones(3), epochs=2)
-    assert bits(dense) == bits(other)
-    for part, was in zip((X.data, X.indices, X.indptr), before, strict=True):
-        assert np.array_equal(part, was)
-    X.has_canonical_format = True  # a wrong word changes nothing
-    assert csr.as_matrix(X).indices.tolist() == [0, 3, 1, 2]
-
-
-def test_rows_in_order_are_not_copied(rng):
-    X = sparse(rng, 50, 20)
-    for wide in (X, sp.csr_matrix(X)):
-        found = csr.as_matrix(wide)
-        assert all(
-            np.shares_memory(*pair) for pair in zip(found.parts, (wide.indptr, wide.indices, wide.data), strict=True)
-        )
-
-
-def test_rows_are_picked_as_scipy_picks_them(rng):
-    X = sparse(rng, 50, 20)
-    found = csr.as_matrix(X)
-    for rows in (np.array([3, 49, 0, 3]), np.zeros(0, np.int32), slice(5, 30), slice(None, None, -7), slice(None)):
-        assert np.array_equal(found[rows].to_scipy().toarray(), X[rows].toarray())
-    lengths = np.sort(np.diff(X.indptr))[::-1]
-    for rows in (1, 7, 49, 50, 60):
-        assert found.most(rows) == lengths[:rows].sum()
-
-
 def test_matrices_of_zeros_and_single_rows(dtype, rng):
     for shape, count in (((6, 9), 0), ((1, 9), 3), ((600, 9), 0)):
         X = np.zeros(shape)
@@ -270,46 +226,6 @@ def test_all_around_a_fit(tmp_path, rng):
     assert len(half.fit(X, y, epochs=50, max_seconds=0.0)["loss"]) == 1
 
 
-def broken(**parts):
-    """A CSR matrix with some of its arrays replaced behind SciPy's back."""
-    X = sp.csr_array(np.eye(3))
-    for name, value in parts.items():
-        setattr(X, name, value)
-    return X
-
-
-NAN = sp.csr_array(np.array([[0.0, 1.0, 0.0], [2.0, 0.0, np.nan], [np.inf, 0.0, 0.0]]))
-
-
-@pytest.mark.parametrize(
-    ("X", "error", "message"),
-    [(NAN, ValueError, r"X must be finite, found nan at row 1, column 2, the first of 2"),
-     (sp.csr_array((3, 4)), ValueError, r"X must have 3 columns, got 4 \(shape \(3, 4\)\)"),
-     (sp.csr_array((0, 3)), ValueError, "X has no rows"), (sp.coo_array(np.ones(3)), ValueError, "X must be 2-D"),
-     (sp.csr_array(np.eye(3) * 1j), TypeError, "X must hold real numbers of at most 64 bits, got dtype complex128"),
-     (broken(indices=np.array([0, 1, 3], np.int32)), ValueError, r"X.indices must be columns in \[0, 3\), found 3"),
-     (broken(indices=np.array([0, -1, 2], np.int32)), ValueError, r"X.indices must be columns in \[0, 3\), found -1"),
-     (broken(indptr=np.array([0, 1, 2, 9], np.int32)), ValueError, "X.indptr ends at 9, but there are 3 indices"),
-     (broken(indptr=np.array([0, 2, 1, 3], np.int32)), ValueError, "X.indptr must rise from 0 in 4 steps"),
-     (broken(indptr=np.array([0, 3], np.int32)), ValueError, "X.indptr must rise from 0 in 4 steps"),
-     (broken(indices=np.array([0.0, 1.0, 2.0])), TypeError, "vectors of integers as its indices, got float64")],
-)  # fmt: skip
-def test_bad_matrices_are_refused_before_anything_is_computed(X, error, message):
-    net = fg.Network([3, 2, 1], seed=1)
-    before = bits(net)
-    calls = [lambda: net.fit(X, np.zeros(3)), lambda: net.partial_fit(X, np.zeros(3)), lambda: net.predict(X),
-             lambda: net.loss(X, np.zeros(3)), lambda: net.gradient(X, np.zeros(3)),
-             lambda: net.backward(X, np.zeros((3, 1)))]  # fmt: skip
-    for call in calls:
-        with pytest.raises(error, match=message):
-            call()
-    assert bits(net) == before
-    with pytest.raises(ValueError, match="validation X"):
-        net.fit(np.eye(3), np.zeros(3), validation=(NAN, np.zeros(3)))
-    with pytest.raises(ValueError, match="row for each row of X"):
-        net.fit(sp.csr_array(np.eye(3)), np.zeros(4))
-
-
 def test_values_too_large_for_float32_are_found(rng):
     X = sp.csr_array(np.array([[0.0, 1.0], [1e300, 0.0]]))
     net = fg.Network([2, 1])
@@ -348,58 +264,3 @@ def test_a_wide_matrix_is_never_made_dense():
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 1000  # MB; parameters, Adam's slots and the published copy are 13 MB each
-
-
-def estimators():
-    neural = pytest.importorskip("sklearn.neural_network")
-    import fastgrad.sklearn as ours
-
-    return [(ours.MLPClassifier, neural.MLPClassifier), (ours.MLPRegressor, neural.MLPRegressor)]
-
-
-@pytest.mark.parametrize("which", [0, 1], ids=["classifier", "regressor"])
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"early_stopping": True},
-        {"solver": "sgd", "learning_rate": "adaptive"},
-        {"solver": "lbfgs"},
-        {"shuffle": False},
-    ],
-    ids=str,
-)
-def test_estimators_follow_scikit_learn_on_csr(which, more, rng):
-    ours, theirs = estimators()[which]
-    X, y = sparse(rng, 220, 60, share=0.2), rng.integers(0, 3, 220)
-    found = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for kind, data in ((ours, X), (ours, X.toarray()), (theirs, X)):
-            found.append(kind(hidden_layer_sizes=(12,), random_state=3, max_iter=8, **more).fit(data, y))
-    csr_one, dense, sklearn_one = found
-    for W, twin, other in zip(csr_one.coefs_, dense.coefs_, sklearn_one.coefs_, strict=True):
-        assert np.array_equal(W, twin)
-        # eight steps of a line search amplify the rounding that eight epochs do not
-        np.testing.assert_allclose(W, other, rtol=1e-5, atol=1e-6 if more.get("solver") == "lbfgs" else 1e-9)
-    assert csr_one.n_iter_ == sklearn_one.n_iter_
-    np.testing.assert_allclose(csr_one.loss_, sklearn_one.loss_, rtol=1e-6)
-    assert np.array_equal(csr_one.predict(X), dense.predict(X.toarray()))
-    assert np.array_equal(csr_one.predict(X.tocsc()), csr_one.predict(X))
-    assert np.array_equal(csr_one.transform(X), dense.transform(X.toarray()))
-
-
-def test_estimators_take_a_sparse_validation_set(rng):
-    ours = estimators()[0][0]
-    X, y = sparse(rng, 120, 30, dtype="float32"), rng.integers(0, 2, 120)
-    fitted = []
-    for form in (sp.csr_array, lambda A: A.toarray(), sp.csc_matrix):
-        given = (form(X[:40]), y[:40])
-        one = ours(8, random_state=0, validation_set=given, early_stopping=True, max_iter=5, optimizer="adagrad")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fitted.append(one.fit(form(X[40:]), y[40:]))
-        one.partial_fit(form(X[40:]), y[40:])
-    for one in fitted[1:]:
-        assert one.validation_loss_curve_ == fitted[0].validation_loss_curve_
-        assert np.array_equal(one.coefs_[0], fitted[0].coefs_[0]) and one.coefs_[0].dtype == np.float32

@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .. import catalog, train
+from .. import batches, catalog, train
 from ..csr import Matrix
 from ..history import DivergenceError
 from ..losses import Loss, as_loss
@@ -136,7 +136,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         coefs, intercepts = self._best_parameters if self._stochastic and self.early_stopping else engine.parameters()
         return {"coefs_": coefs, "intercepts_": intercepts, "_engine": None}
 
-    def _begin(self, X: Any, y: Any, weight: Any, incremental: bool) -> tuple[Engine, train.Batches, Array]:
+    def _begin(self, X: Any, y: Any, weight: Any, incremental: bool) -> tuple[Engine, batches.Batches, Array]:
         """Check the data and, where the training does not go on from before, draw first parameters."""
         hidden, activations = self._hidden_sizes(), self._activations()
         planned = not isinstance(self.learning_rate, str)
@@ -164,7 +164,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         # a line search needs more digits than float32 has
         engine = self._prepared(self.coefs_[0].dtype if self._stochastic else np.float64)
         self.out_activation_ = output_name(engine.shape.loss)
-        return engine, train.read_data(engine.record, X, self._targets(Y), weight), Y
+        return engine, batches.read_data(engine.record, X, self._targets(Y), weight), Y
 
     @property
     def _stochastic(self) -> bool:
@@ -221,7 +221,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         engine.load(self.coefs_, self.intercepts_)
         return engine
 
-    def _fit_lbfgs(self, engine: Engine, data: train.Batches, tasks: Tasks) -> None:
+    def _fit_lbfgs(self, engine: Engine, data: batches.Batches, tasks: Tasks) -> None:
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
 
         def fitted() -> dict[str, Any]:
@@ -246,7 +246,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 ConvergenceWarning, stacklevel=5,
             )  # fmt: skip
 
-    def _plan(self, engine: Engine, data: train.Batches, Y: Array, incremental: bool) -> Epochs:
+    def _plan(self, engine: Engine, data: batches.Batches, Y: Array, incremental: bool) -> Epochs:
         """What the epochs are made of; with a fresh optimizer unless that of before goes on."""
         given, rows, held = self._read_validation_set(engine), None, None
         if self.early_stopping and given is not None:
@@ -277,7 +277,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             train.read_clip(self.clip_norm, None),
         )  # fmt: skip
 
-    def _fit_stochastic(self, engine: Engine, data: train.Batches, asked: Epochs, incremental: bool) -> None:
+    def _fit_stochastic(self, engine: Engine, data: batches.Batches, asked: Epochs, incremental: bool) -> None:
         self.n_iter_ = 0
         try:
             engine.epochs(data, asked)
@@ -319,7 +319,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             )
         return kept, held
 
-    def _read_validation_set(self, engine: Engine) -> tuple[Matrix, Array, Array | None, train.Batches] | None:
+    def _read_validation_set(self, engine: Engine) -> tuple[Matrix, Array, Array | None, batches.Batches] | None:
         """The validation_set, checked: X, targets (N, O), weights, and all that as the kernels take it."""
         if self.validation_set is None:
             return None
@@ -332,7 +332,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         weight = None if weight is None else _check_sample_weight(weight, X)
         self._check_known(y, "validation_set")
         Y = self._encode(y)
-        read = train.read_data(engine.record, X, self._targets(Y), weight, ("validation X", "validation y"))
+        read = batches.read_data(engine.record, X, self._targets(Y), weight, ("validation X", "validation y"))
         return read.X, Y, weight, read
 
     def _judge(self, engine: Engine, held: Held | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import loop, train
+from .. import batches, loop, train, work
 from ..csr import Matrix
 from ..history import DivergenceError
 from ..layers import Dense
@@ -56,7 +56,7 @@ class Epochs:
     rate: LearningRate
     threads: int | None
     max_seconds: float | None
-    validation: train.Batches | None
+    validation: batches.Batches | None
     clip: tuple[float, float]
 
 
@@ -98,15 +98,15 @@ class Engine:
 
     def _begin(self, X: Matrix, batch: int, threads: int | None) -> Pace:
         """A training on steps of `batch` rows of X begins: what tells on how many threads."""
-        heavy = train.step_flops(self.record, X, batch) > loop.HEAVY_FLOPS
-        pace = self.pace = Pace(train.step_threads(self.record, X, batch, threads), fixed=threads is not None or heavy)
+        heavy = work.step_flops(self.record, X, batch) > loop.HEAVY_FLOPS
+        pace = self.pace = Pace(work.step_threads(self.record, X, batch, threads), fixed=threads is not None or heavy)
         return pace
 
     def judged(self, X: Matrix) -> Array:
         """`predict` while a training runs: on as many threads as it has found to help."""
         return self.predict(X, None if self.pace is None else self.pace.next()[0])
 
-    def epochs(self, data: train.Batches, asked: Epochs) -> None:
+    def epochs(self, data: batches.Batches, asked: Epochs) -> None:
         """Train; the parameters are those after the last step.  Raises as `fastgrad.Network.fit` does."""
         assert self.run is not None
         record, pace = self.record, self._begin(data.X, asked.batch, asked.threads)
@@ -122,7 +122,7 @@ class Engine:
             self.run = None  # its state may hold NaN
             raise
 
-    def minimise(self, data: train.Batches, alpha: float, threads: int | None, options: dict[str, Any],
+    def minimise(self, data: batches.Batches, alpha: float, threads: int | None, options: dict[str, Any],
                  told: Callable[[Any], None]) -> Any:  # fmt: skip
         """scipy's result of L-BFGS-B from the present parameters; they are then where it ended."""
         import scipy.optimize

@@ -86,12 +86,16 @@ cdef extern from "sparse.h" nogil:
     real dot_nonzeros(const int32 *column, const real *value, intp n, const real *w, real bias)
     real nonzeros_tile(int nv, const real *start, const uint64 *by, const real *value, intp at, intp count, intp first,
                        intp m, const real *b, real *out)
+    real touched_rows(int nv, const uint64 *by, const real *value, intp start, intp end, const real *b, real *out)
+    real touched_values(const uint64 *by, const real *value, intp start, intp end, const real *dz, intp K, real *out)
+    intp next_columns(const uint64 *by, intp at, intp count, intp most, intp *column, intp *found)
     real weighted_nonzeros(const real *start, const real *dz, const uint64 *by, const real *value, intp at, intp count,
                            intp first, intp K, real *out)
 
 cdef extern from "random.h" nogil:
     void shuffled(uint64 seed, uint64 stream, intp n, int32 *order)
     void uniform(uint64 seed, uint64 stream, intp n, double bound, double *out)
+    void uniform_from(uint64 seed, uint64 stream, uint64 first, intp n, double bound, double *out)
     void philox_block(uint64 seed, uint64 stream, uint64 first, unsigned int *out)
     enum: BLOCK
 
@@ -167,6 +171,8 @@ cdef enum:
     SLICE = 512
     MOST_BLOCKS = 4         # residual blocks that begin, or end, at one layer
     LAYER_STREAMS = 32      # a layer's masks are 2^32 streams behind the layer before
+    MOST_ROWS = 8192        # of a batch whose update is lazy: it is one slice
+    MOST_SLOTS = 6          # of an optimizer, in a lazy update
     DROP_STEPS = 65536      # a rate of dropout is known to one part in so many
 
 cdef enum: DENSE, LAYER_NORM, BATCH_NORM
@@ -229,6 +235,7 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real *X                 # panels of (N, I): the gathered batch; NULL where it is sparse
     Nonzeros nonzeros       # the gathered batch where X is sparse
     bint rests              # the optimizer leaves alone what has no gradient
+    bint lazy               # only rows of the first W that the batch has touched get the optimizer's turn
     real *T                 # the gathered targets: like the last layer's A; NULL for labels
     real *dX                # panels of (N, I): dL/dX of the batch, where asked for
     real *scale             # (N,) weight of a row, divided by the batch's

@@ -12,6 +12,16 @@ def fill_uniform(uint64 seed, uint64 stream, double bound, out):
     with nogil:
         uniform(seed, stream, o.view.len // 8, bound, <double *>o.view.buf)
 
+def fill_uniform_rows(uint64 seed, uint64 stream, double bound, rows, intp columns, out):
+    """out (n, columns), float64: those rows (int64 numbers) of what `fill_uniform` would make of a whole matrix."""
+    cdef Buffer r = flat(rows, 8, 0)
+    cdef intp n = r.view.len // 8, i
+    cdef Buffer o = flat(out, 8, n * columns, True)
+    with nogil:
+        for i in range(n):
+            uniform_from(seed, stream, (<const uint64 *>r.view.buf)[i] * <uint64>columns, columns, bound,
+                         <double *>o.view.buf + i * columns)
+
 def random_words(uint64 seed, uint64 stream, uint64 first, out):
     """out (uint32): the raw words of counters from `first` on."""
     cdef unsigned int words[4 * BLOCK]

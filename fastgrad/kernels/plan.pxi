@@ -24,6 +24,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
     if s.layer == NULL:
         raise MemoryError
     memcpy(s.layer, p.layer, p.L * sizeof(Layer))
+    s.lazy = p.lazy and training
     s.L, s.H, s.size, s.tiles, s.loss, s.smooth, s.most = p.L, H, p.size, p.tiles, p.loss, p.smooth, p.most
     memcpy(s.loss_c, p.loss_c, sizeof(s.loss_c))
     s.stretch = tidy((p.widest + 1) * PANEL * PANEL)

@@ -170,6 +170,9 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     if q.kind != DENSE:
         backward_norm_weights(s, l, N, H, begun, last, thread, threads)
         return
+    if l == 0 and s.lazy:
+        backward_touched(s, N, now, thread, threads)
+        return
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)
         if begun:
@@ -221,6 +224,9 @@ cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noex
     cdef intp t, p, i, m, at, n, width
     if q.kind != DENSE:
         update_norm_weights(s, q, by, thread, threads)
+        return
+    if l == 0 and s.lazy:
+        update_touched(s, by, thread, threads)
         return
     for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
         at = place_of_tile(q, t, &p, &i, &m, &width)

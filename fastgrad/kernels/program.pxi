@@ -8,23 +8,27 @@ cdef inline void carry_over(real *inside, real *outside, intp n, bint inward) no
         memcpy(outside, inside, n * sizeof(real))
 
 cdef class Program:
-    """Sizes, activations and loss of a network, with the places of its parameters in a buffer of `size` reals."""
+    """Sizes, activations and loss of a network, with the places of its parameters in a buffer of `size` reals.
+
+    `lazy`: training gives the optimizer's turn to those rows of the first W alone that a batch has nonzeros for.  `behind`:
+    where the first W ends; what lies there does not depend on how many rows it has.
+    """
     cdef Layer *layer
     cdef Block *block
-    cdef readonly intp L, size, widest, tiles, blocks, batch_norms
+    cdef readonly intp L, size, widest, tiles, blocks, batch_norms, inputs, behind
+    cdef readonly bint lazy
     cdef const Loss *loss
     cdef double loss_hyper[MOST]
     cdef real loss_c[MOST]
     cdef real smooth, most
 
     def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper, tuple drops=(), tuple norms=(),
-                  tuple blocks=()):
+                  tuple blocks=(), bint lazy=False):
         cdef intp l, at = 0
         cdef Layer *q
         cdef const Activation *row
         cdef double exact[MOST]
-        self.L = len(sizes) - 1
-        self.blocks = len(blocks)
+        self.L, self.blocks, self.lazy = len(sizes) - 1, len(blocks), lazy
         self.layer = <Layer *>calloc(self.L, sizeof(Layer))
         self.block = <Block *>calloc(self.blocks + 1, sizeof(Block))
         if self.layer == NULL or self.block == NULL:
@@ -48,10 +52,10 @@ cdef class Program:
             at += panels(q.O) * PANEL if q.affine or q.kind == DENSE else 0
             q.at_mean, q.at_var = at, at + panels(q.O) * PANEL
             at += 2 * panels(q.O) * PANEL if q.kind == BATCH_NORM else 0
-            q.tiles, q.first_tile = count_tiles(q), self.tiles
+            q.tiles, q.first_tile = panels(q.O) if lazy and l == 0 else count_tiles(q), self.tiles
             self.tiles += q.tiles
             self.widest = max(self.widest, panels(q.O))
-        self.size = at
+        self.size, self.inputs, self.behind = at, self.layer.I, self.layer.at_b
         self.loss = find_loss(loss.encode())
         for l, value in enumerate(hyper):
             self.loss_hyper[l] = value
@@ -74,6 +78,24 @@ cdef class Program:
     def unpack(self, params, intp l, W, b):
         """The other way."""
         self.move(params, l, W, b, False)
+
+    def put_rows(self, params, intp first, W):
+        """Rows W (n, O), C-contiguous reals, into those of the first layer from `first` on."""
+        cdef Layer *q = self.layer
+        cdef Buffer P = flat(params, sizeof(real), self.size, True), w = flat(W, sizeof(real), 0)
+        cdef intp n = w.view.len // (sizeof(real) * q.O), i, k, width
+        cdef real *p = <real *>P.view.buf + q.at_W
+        cdef const real *rows = <const real *>w.view.buf
+        if first < 0 or first + n > q.I:
+            raise ValueError(f"rows {first} to {first + n} where there are {q.I}")
+        with nogil:
+            if q.narrow:
+                memcpy(p + first, rows, n * sizeof(real))
+            for k in range(0 if q.narrow else panels(q.O)):
+                width = vectors(q.O, k) * LANES
+                for i in range(n):
+                    memcpy(p + k * q.I * PANEL + (first + i) * width, rows + i * q.O + k * PANEL,
+                           least(PANEL, q.O - k * PANEL) * sizeof(real))
 
     cdef move(self, params, intp l, W, b, bint inward):
         cdef Layer *q = self.layer + l

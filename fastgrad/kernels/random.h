@@ -48,13 +48,18 @@ static void shuffled(uint64_t seed, uint64_t stream, intp n, int32_t *order) {
     }
 }
 
-/* OUT out: n numbers uniform in [-bound, bound), 53 bits each */
-static void uniform(uint64_t seed, uint64_t stream, intp n, double bound, double *out) {
+/* OUT out: n numbers of a stream, from number `first` on, uniform in [-bound, bound), 53 bits each */
+static void uniform_from(uint64_t seed, uint64_t stream, uint64_t first, intp n, double bound, double *out) {
     uint32_t words[4 * BLOCK];
+    const intp skip = (intp)(first % 2); /* a counter makes two */
     for (intp i = 0; i < n; i++) {
-        if (i % (2 * BLOCK) == 0) philox_block(seed, stream, (uint64_t)(i / 2), words);
-        const uint32_t *w = words + 2 * (i % (2 * BLOCK));
+        const intp k = (i + skip) % (2 * BLOCK);
+        if (i == 0 || k == 0) philox_block(seed, stream, (first + (uint64_t)i) / 2, words);
+        const uint32_t *w = words + 2 * k;
         const uint64_t bits = ((uint64_t)w[0] << 32 | w[1]) >> 11;
         out[i] = ((double)bits * (1.0 / 9007199254740992.0) * 2 - 1) * bound;
     }
+}
+static void uniform(uint64_t seed, uint64_t stream, intp n, double bound, double *out) {
+    uniform_from(seed, stream, 0, n, bound, out);
 }

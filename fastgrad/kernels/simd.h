@@ -177,17 +177,22 @@ APART real weighted_rows(const real *from, const real *dz, const real *x, intp K
 }
 
 /* g += share * w over n values, whole vectors of them: the gradient of an L2 term.  Gives the sum of w^2; OUT squares: that
-   of the new g */
+   of the new g.  Four chains each: with one, every sum would wait for the one before */
 APART real pull(real share, const real *w, real *g, intp n, real *squares) {
-    V norm = {0}, total = {0};
-    for (intp i = 0; i < n; i += LANES) {
-        const V v = v_load(w + i), sum = v_load(g + i) + v * share;
-        v_store(g + i, sum);
-        norm += v * v;
-        total += sum * sum;
+    V norm[4] = {{0}}, total[4] = {{0}};
+    intp i = 0;
+#define PULL(j) \
+    { \
+        const V v = v_load(w + i + (j) * LANES), sum = v_load(g + i + (j) * LANES) + v * share; \
+        v_store(g + i + (j) * LANES, sum); \
+        norm[j] += v * v; \
+        total[j] += sum * sum; \
     }
-    *squares = v_sum(total);
-    return v_sum(norm);
+    for (; i + 4 * LANES <= n; i += 4 * LANES) UNROLL for (int j = 0; j < 4; j++) PULL(j)
+    for (; i < n; i += LANES) PULL(0)
+#undef PULL
+    *squares = v_sum((total[0] + total[1]) + (total[2] + total[3]));
+    return v_sum((norm[0] + norm[1]) + (norm[2] + norm[3]));
 }
 
 /* OUT out = g * by over n values, or g held within most of zero (NaN stays) */

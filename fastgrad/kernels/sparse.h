@@ -192,3 +192,53 @@ APART real weighted_nonzeros(const real *from, const real *dz, const uint64_t *b
     }
     return v_sum(t[0] * t[0] + t[1] * t[1]);
 }
+
+/* ---- lazy updates: only the columns that the slice has nonzeros in ---- */
+/* OUT column: up to `most` columns from nonzero `at` on, `found` of them.  Gives the first nonzero behind these */
+INLINE intp next_columns(const uint64_t *by, intp at, intp count, intp most, intp *column, intp *found) {
+    intp n = 0;
+    for (; at < count; at++) {
+        const intp c = (intp)(by[at] >> 32);
+        if (n > 0 && c == column[n - 1]) continue;
+        if (n == most) break;
+        column[n++] = c;
+    }
+    *found = n;
+    return at;
+}
+/* OUT out[][nv * LANES]: for each column of the nonzeros from..end a row of X' dZ; b: a panel of dZ.  Gives the sum of squares */
+INLINE real touched(const int nv, const uint64_t *by, const real *value, intp from, intp end, const real *b, real *out) {
+    V sum = {0};
+    for (intp r = 0; from < end; r++) {
+        const uint64_t column = by[from] >> 32;
+        V a0 = {0}, a1 = {0};
+        for (; from < end && by[from] >> 32 == column; from++) {
+            const real x = value[from], *row = b + (intp)(uint32_t)by[from] * PANEL;
+            a0 += x * v_load(row);
+            if (nv > 1) a1 += x * v_load(row + LANES);
+        }
+        v_store(out + r * nv * LANES, a0);
+        if (nv > 1) v_store(out + r * nv * LANES + LANES, a1);
+        sum += a0 * a0 + a1 * a1;
+    }
+    return v_sum(sum);
+}
+APART real touched_rows(int nv, const uint64_t *by, const real *value, intp from, intp end, const real *b, real *out) {
+    if (nv == 1) return touched(1, by, value, from, end, b, out);
+    return touched(2, by, value, from, end, b, out);
+}
+/* the same for one output: a number for each column, of K rows in the chains of `weighted_rows` */
+INLINE real touched_values(const uint64_t *by, const real *value, intp from, intp end, const real *dz, intp K, real *out) {
+    real squares = 0;
+    for (intp r = 0; from < end; r++) {
+        const uint64_t column = by[from] >> 32;
+        real s[4] = {0};
+        for (; from < end && by[from] >> 32 == column; from++) {
+            const intp row = (intp)(uint32_t)by[from];
+            s[row < K / 4 * 4 ? row % 4 : 0] += dz[row] * value[from];
+        }
+        out[r] = (s[0] + s[1]) + (s[2] + s[3]);
+        squares += out[r] * out[r];
+    }
+    return squares;
+}

@@ -129,6 +129,8 @@ cdef void forward_first(Plan *s, intp r0, intp r1) noexcept nogil:
 cdef void sort_slice(Plan *s, intp m, int thread, int threads) noexcept nogil:
     """A thread's share of sorting the m rows' nonzeros by column; a barrier follows."""
     cdef intp I = s.layer.I
+    if thread == 0:
+        s.nonzeros.rows = m
     sort_nonzeros(&s.nonzeros, s.nonzeros.stop[m - 1], I, I * thread // threads, I * (thread + 1) // threads)
 
 cdef inline intp nonzeros_before(const Plan *s, intp at, intp i, intp N) noexcept nogil:
@@ -147,6 +149,9 @@ cdef inline real sparse_tile(Plan *s, intp at, intp p, intp i, intp m, intp N, c
     """A tile of dW = X' dZ of the first layer, and the sum of its squares."""
     cdef const Layer *q = s.layer
     cdef const Nonzeros *x = &s.nonzeros
+    if earlier == NULL and not any_nonzero(s, at, i + (PANEL if q.narrow else m), N):
+        memset(out, 0, m * (PANEL if q.narrow else vectors(q.O, p) * LANES) * sizeof(real))
+        return 0
     if q.narrow:
         return weighted_nonzeros(earlier, q.dZ, x.by, x.value_by, at, x.stop[N - 1], i, N, out)
     return nonzeros_tile(vectors(q.O, p), earlier, x.by, x.value_by, at, x.stop[N - 1], i, m,

@@ -25,10 +25,14 @@ cdef class Trainer:
         cdef const Layer *q
         if whole:       # a batch norm takes its batch whole, with a row that would have been left over
             H = batch + 1
+        elif program.lazy:      # the optimizer's turn comes with the gradient, which must be complete
+            H = batch
         self.program, self.batch, self.room, self.threads, self.targets = program, batch, H, threads, targets
         cdef const Optimizer *row = find_optimizer(optimizer.encode(), variant)
         if len(hyper) != row.hypers:
             raise ValueError(f"{optimizer} has {row.hypers} hyperparameters, got {len(hyper)}")
+        if program.lazy and (not sparse or batch > MOST_ROWS or row.slots > MOST_SLOTS):
+            raise ValueError(f"a lazy update takes sparse batches of at most {MOST_ROWS} rows, here are {batch}")
         start_plan(&self.s, program, H, threads, True, batch > H or clip_norm != 0, targets != "labels", dx, drops, sparse)
         self.ready = True
         self.s.whole, self.s.tracks = whole, whole and optimizer != "store"
