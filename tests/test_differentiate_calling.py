@@ -313,9 +313,43 @@ def test_debug_checks_the_first_gradient():
     assert fg.value_and_grad(f, debug=True)(1.0, 2.0) == (11.0, 8.0)
 
 
-def test_debug_checks_indices():
-    def beyond(x):
-        return x[len(x)] ** 2
+def element(x, i):
+    return np.sum(x[i] ** 2)
 
+
+def written(x, i):
+    x[i] = 2.0 * x[0]
+    return np.sum(x * x)
+
+
+@pytest.mark.parametrize("f", [element, written])
+@pytest.mark.parametrize("index", [3, -4, np.array([0, 3])])
+def test_an_index_outside_of_its_array_is_an_error(f, index):
     with pytest.raises(IndexError):
-        fg.grad(beyond, debug=True)(np.ones(3))
+        fg.grad(f)(np.ones(3), index)
+    assert fg.grad(f)(np.ones(3), np.array([0, 2]) if np.ndim(index) else -1).shape == (3,)
+
+
+def test_memory_that_is_written_into_belongs_to_one_argument():
+    def f(a, b):
+        a[0] = b[1] * 3.0
+        return np.sum(a * b)
+
+    x, slope = np.arange(1.0, 4.0), fg.grad(f, (0, 1))
+    assert [g.tolist() for g in slope(x, x.copy())] == [[0, 2, 3], [6, 5, 3]]
+    for _ in range(2):  # also where it is compiled
+        with pytest.raises(ValueError, match="a and b share memory"):
+            slope(x, x[::-1])
+    with pytest.raises(ValueError, match="share memory"):
+        fg.grad(lambda a, pair: f(a, pair[0]))(x, (x, 1.0))
+    assert fg.grad(lambda a, b: np.sum(a * b))(x, x).tolist() == x.tolist()
+
+
+def test_an_array_is_unpacked_whole():
+    def f(x):
+        a, b = x
+        return a * b
+
+    assert fg.grad(f)(np.array([2.0, 3.0])).tolist() == [3, 2]
+    with pytest.raises(ValueError, match="expected 2 values"):
+        fg.grad(f)(np.ones(3))

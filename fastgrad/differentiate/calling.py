@@ -117,7 +117,7 @@ class Derivative:
             case = known or self.case(forms)
             if known is None:
                 self._add(case)
-        case.check_shapes(self.names, given)
+        case.check(self.names, given)
         result = direct(case, self.names, self._space)(*given)
         if known is None and self.recipe.label == "jacobian" and self._is_wide(given, result):
             with self._lock, contextlib.suppress(DifferentiationError):
@@ -157,8 +157,10 @@ class Derivative:
             form == form_of(read(), "captured", False, self._space) for read, form in case.captured
         )
 
-    def case(self, forms: tuple[Form, ...], recipe: recipes.Recipe | None = None) -> Case:
+    def case(self, forms: tuple[Form, ...], recipe: recipes.Recipe | None = None, checks: bool = True) -> Case:
         """The program for arguments of these forms (forms.py), compiled; recipe: another than the derivative's own.
+
+        checks: an index outside of its array raises IndexError, as in Python.
 
         TypeError where a tangent is not of the kind that it must be; DifferentiationError where the function cannot be
         differentiated for such arguments.
@@ -166,9 +168,9 @@ class Derivative:
         built = recipes.build(recipe or self.recipe, self._subject, self.names, forms, self.wrt, self.single)
         captured = [(c.read, form_of(c.read(), c.path, False, self._space)) for c in built.captured]
         signature = [numba_type(form.kind) for form in forms] + [numba_type(form.kind) for _, form in captured]
-        compiled = compiling.compiled(built.text, built.entry, signature, self.verify is not None)
+        compiled = compiling.compiled(built.text, built.entry, signature, checks)
         watched = [(w.read, w.value) for w in built.watched]
-        return Case(forms, compiled, built.returns, captured, watched, built.alike, built.text)
+        return Case(forms, compiled, built.returns, captured, watched, built.alike, built.apart, built.text)
 
     def _guess(self) -> Case:
         """The program for float64 numbers or, where that is none, for vectors."""

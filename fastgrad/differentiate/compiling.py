@@ -15,6 +15,7 @@ import math
 import pickle
 import sys
 import types
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,14 @@ def stored(name: str, text: str, entry: str, signature: Sequence[Any], checks: b
 
 def loaded(name: str, text: str, path: Path | None, entry: str, signature: Sequence[Any], checks: bool) -> Any:
     """The dispatcher, from the file at `path` and what Numba keeps beside it, or else compiled in memory."""
-    from numba import njit
+    from numba import NumbaPerformanceWarning, njit
 
     module = module_of(name, text, path)
     enliven(module)
     dispatcher = njit(cache=path is not None, boundscheck=checks, **OPTIONS)(getattr(module, entry))
-    dispatcher.compile(tuple(signature))
+    with warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        dispatcher.compile(tuple(signature))
     return dispatcher
 
 

@@ -1,7 +1,8 @@
 """A derivative as a Numba dispatcher, for use inside functions that the user compiles with Numba.
 
 Promised: it is specialised for the types that it meets, by the same programs as a call from Python.
-Left out: captured values that change: Numba freezes what compiled code captures, and so does this.
+Left out: captured values that change: Numba freezes what compiled code captures, and so does this; and indices outside of
+arrays, which nothing that Numba compiles notices.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def dispatcher(derivative: Any) -> Any:
             form_of_type(t, name, derivative.differentiates(k))
             for k, (t, name) in enumerate(zip(types, names, strict=True))
         )
-        case = derivative.case(forms)
+        case = derivative.case(forms, checks=False)
         inside: dict[str, Any] = {"compiled": case.compiled}
         handed = [form.accepts(name) for form, name in zip(forms, names, strict=True)]
         for k, (read, _) in enumerate(case.captured):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastgrad.differentiate.forms import SPACE, Form
+from fastgrad.differentiate.forms import SPACE, Form, apart
 
 MISSING = object()  # stands where an argument was left out
 INLINE = 6  # so many lists of forms are told apart one after another; more go through `general`, which looks them up
@@ -26,19 +26,23 @@ class Case:
     captured: list[tuple[Callable[[], Any], Form]] = field(default_factory=list)
     watched: list[tuple[Callable[[], Any], Any]] = field(default_factory=list)
     alike: tuple[tuple[str, str], ...] = ()  # expressions of arrays that must have the same shape
+    apart: tuple[tuple[str, str], ...] = ()  # an argument that is written into, and one that must not share its memory
     source: str = ""
 
     def fresh(self) -> bool:
         """Is everything that was built in still what its name means?"""
         return all(read() is value for read, value in self.watched)
 
-    def check_shapes(self, parameters: Sequence[str], given: Sequence[Any]) -> None:
-        """ValueError where arguments that must have the same shape have not."""
+    def check(self, parameters: Sequence[str], given: Sequence[Any]) -> None:
+        """ValueError where arguments that must have the same shape have not, or share memory that is written into."""
         space = dict(zip(parameters, given, strict=True))
         for a, b in self.alike:
             found, expected = (eval(text, {}, space).shape for text in (a, b))
             if found != expected:
                 raise ValueError(f"{a} has the shape {found}, expected {expected}, which is that of {b}")
+        for a, b in self.apart:
+            if not apart(space[a], space[b]):
+                raise ValueError(f"{a} and {b} share memory, and the function writes into {a}: give a copy of one")
 
 
 def entrance(
@@ -49,7 +53,7 @@ def entrance(
     lines = [f"def {name}({', '.join(f'{p}=MISSING' for p in parameters)}):"]
     for k, case in enumerate(cases[:INLINE]):
         tests = [form.tests(p) for form, p in zip(case.forms, parameters, strict=True)]
-        tests += [f"{a}.shape == {b}.shape" for a, b in case.alike]
+        tests += [f"{a}.shape == {b}.shape" for a, b in case.alike] + [f"apart({a}, {b})" for a, b in case.apart]
         for i, (read, value) in enumerate(case.watched):
             names[f"now_{k}_{i}"], names[f"seen_{k}_{i}"] = read, value
             tests.append(f"now_{k}_{i}() is seen_{k}_{i}")

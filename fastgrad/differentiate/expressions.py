@@ -36,12 +36,6 @@ def expression(b: Builder, scope: Scope, node: ast.expr | None) -> Any:
     return rule(b, scope, node)
 
 
-
-
-
-
-
-
 # ---- one function for each kind of node ---------------------------------------------------------------------------------
 
 
@@ -82,14 +76,6 @@ def _binary(b: Builder, scope: Scope, node: ast.BinOp) -> Any:
     if is_expr(left) and not isinstance(left, Name) and _calls_users(b, scope, node.right):
         left = b.atom(left)  # the call may write into an array that `left` reads
     return binary(b, type(node.op), left, expression(b, scope, node.right), node)
-
-
-
-
-
-
-
-
 
 
 def _unary(b: Builder, scope: Scope, node: ast.UnaryOp) -> Any:

@@ -58,6 +58,18 @@ SPACE: dict[str, Any] = {
     "ndarray": np.ndarray, "memmap": np.memmap, "asarray": np.asarray, "tidy": tidy,
     "float32": np.float32, "float64": np.float64, "int64": np.int64, "bool_": np.bool_, "dtype": np.dtype,
 }  # fmt: skip
+
+
+def apart(a: Any, b: Any) -> bool:
+    """Do two arguments, arrays or tuples of such, share no memory?"""
+    if isinstance(a, tuple | list):
+        return all(apart(item, b) for item in a)
+    if isinstance(b, tuple | list):
+        return all(apart(a, item) for item in b)
+    return not np.may_share_memory(a, b)
+
+
+SPACE["apart"] = apart
 FLOATS = {float: "float", np.float64: "float64", np.float32: "float32"}
 
 

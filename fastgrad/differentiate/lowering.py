@@ -164,4 +164,5 @@ def own_copies(program: Program, b: Builder) -> Program:
         if argument.id in written:
             own = b.name(argument.id, argument.kind)
             body = [Assign(own.id, Op("copy", (argument,), argument.kind)), *rename(body, argument.id, own.id)]
-    return replace(program, body=body)
+    writes = tuple(k for k, tree in enumerate(program.arguments) if any(n and n.id in written for n in leaves(tree)))
+    return replace(program, body=body, writes=writes)

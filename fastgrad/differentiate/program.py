@@ -191,6 +191,7 @@ class Program:
     doc: str = ""
     origin: str = ""  # the name of the user's function
     unused: list[str] = field(default_factory=list)  # names of the parameters, for those that are constants
+    writes: tuple[int, ...] = ()  # positions of the arguments that the function writes into
 
     @property
     def result(self) -> Any:

@@ -55,6 +55,7 @@ class Built:
     watched: list[Watched]
     returns: str
     alike: tuple[tuple[str, str], ...]
+    apart: tuple[tuple[str, str], ...]
 
 
 def subject(function: Any) -> Subject:
@@ -73,8 +74,11 @@ def build(
     check_extra(recipe, own, names, forms, wrt)
     pairs = [(names[count + k], names[i], forms[i]) for k, i in enumerate(wrt)] if recipe.extra == "tangent" else []
     alike = tuple(pair for extra, name, form in pairs for pair in same_shapes(form, extra, name))
+    apart = tuple(
+        (names[k], names[j]) for k in own.writes for j in range(count) if j != k and same_shapes(forms[j], "", "")
+    )
     returns = given(recipe, program.result, [forms[k] for k in wrt], single)
-    return Built(source(program), program.name, program.captured, program.constants, returns, alike)
+    return Built(source(program), program.name, program.captured, program.constants, returns, alike, apart)
 
 
 def check_extra(recipe: Recipe, own: Program, names: Sequence[str], forms: Sequence[Form], wrt: Wrt) -> None:
