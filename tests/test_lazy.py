@@ -274,4 +274,5 @@ def test_memory_follows_what_is_met():
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 500  # MB
+    # MB; AddressSanitizer (tools/sanitize.sh) holds back what is freed, and needs more for all
+    assert int(done.stdout) < (2000 if "libasan" in os.environ.get("LD_PRELOAD", "") else 500)

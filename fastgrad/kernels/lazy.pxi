@@ -26,7 +26,7 @@ cdef double touched_panel(Plan *s, intp p, intp N, bint now, real by, real *norm
     """Panel p of dW, some rows at a time, times `by`; the optimizer's turn on them where `now`.  Gives the sum of squares."""
     cdef const Layer *q = s.layer
     cdef const Nonzeros *x = &s.nonzeros
-    cdef intp column[PANEL]
+    cdef intp column[ROWS + LANES]          # the larger of the two would do
     cdef real g[TILE]
     cdef real w[TILE]
     cdef intp at = 0, end, count = x.stop[N - 1], m = 0, k
