@@ -17,6 +17,8 @@ import numpy.typing as npt
 from .catalog import ACTIVATIONS, lookup
 from .formulas import numpy_function
 
+TABLES = 1 << 39  # the stream of an embedding's first table; loop.py names the others
+TABLE_DEVIATION = 0.1
 Draws = npt.NDArray[np.float64]
 Fill = Callable[[int, int, float, Draws], None]  # (seed, stream, bound, out): uniform in [-bound, bound)
 
@@ -72,6 +74,16 @@ def draw(name: str | None, activation: str, I: int, O: int, fill: Fill, seed: in
         return drawn
 
     return LAWS[row.law](uniform, I, O, scale)
+
+
+def draw_table(codes: int, values: int, fill: Fill, seed: int, table: int) -> Draws:
+    """First rows (codes, values) of an embedding's table in float64: normal with deviation TABLE_DEVIATION."""
+
+    def uniform(count: int, bound: float) -> Draws:
+        fill(seed, TABLES + table, bound, drawn := np.empty(count))
+        return drawn
+
+    return _normal(uniform, codes, values, TABLE_DEVIATION)
 
 
 def _uniform(draws: Any, I: int, O: int, bound: float) -> Draws:

@@ -22,7 +22,7 @@ class Network:
     """A dense network: layers A = f(X W + b) and a loss.
 
     Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.BatchNorm`, `fg.LayerNorm`,
-    `fg.Dropout` and `fg.Residual` between them.
+    `fg.Dropout` and `fg.Residual` between them, and an `fg.Embedding` of categorical columns in front.
     `activation`: of hidden layers, a name or one name for each (default relu).  `init`: how the first weights of all layers
     are drawn, a name that `fg.Dense` lists (default: as it suits each activation).  `loss`: a name or a loss such as
     `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
@@ -131,16 +131,17 @@ class Network:
         self.biases[:] = values
 
     def named_parameters(self) -> Iterator[tuple[str, Array]]:
-        """Pairs of PyTorch's dotted names and read-only arrays: W (I, O), b (O,); gamma and beta (O,) of a norm.
+        """Pairs of PyTorch's dotted names and read-only arrays.
 
+        W (I, O), b (O,) of a dense layer; gamma and beta (O,) of a norm; the tables (codes, values) of an embedding.
         The number in a name counts the layers but for `fg.Dropout`, which has none of its own.
 
         >>> [name for name, _ in Network([2, 1]).named_parameters()]
         ['layers.0.weight', 'layers.0.bias']
         """
-        for place, k in enumerate(self._record.trained):
-            yield f"layers.{k}.weight", self.weights[place]
-            yield f"layers.{k}.bias", self.biases[place]
+        for name, array in self._record.named(train.current(self._record)):
+            array.flags.writeable = False
+            yield name, array
 
     def named_buffers(self) -> Iterator[tuple[str, Array]]:
         """Pairs of PyTorch's dotted names and read-only arrays (O,): what each `fg.BatchNorm` remembers of its batches.
@@ -158,14 +159,15 @@ class Network:
                 yield f"layers.{k}.running_{name}", array
 
     def _layer(self, place: int) -> tuple[Array, Array]:
-        return self._record.layer_arrays(train.current(self._record), self._record.trained[place])
+        part = self._record.parts[place]
+        return self._record.layer_arrays(train.current(self._record), part.layer, part.table)
 
     def _assign(self, layers: Mapping[int, Sequence[Array]]) -> None:
         """(W, b) at some places of `weights` and `biases`, all at once."""
         fresh = self._record.copied(train.current(self._record))
         for place, (W, b) in layers.items():
-            k = self._record.trained[place]
-            self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+            k, table, *_ = self._record.parts[place]
+            self._record.program.pack(fresh, k, np.ascontiguousarray(W), np.ascontiguousarray(b), table)
         train.assign(self._record, fresh)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
@@ -280,13 +282,14 @@ class Network:
         value, grads = train.gradient(self._record, data, threads, training=training)
         if not as_dict:
             return value, grads
-        names = (f"layers.{k}.{part}" for k in self._record.trained for part in ("weight", "bias"))
-        return value, dict(zip(names, (array for pair in grads for array in pair), strict=True))
+        pairs = zip(self._record.parts, grads, strict=True)
+        return value, {name: g for part, pair in pairs for name, g in zip(part.names, pair, strict=False)}
 
     def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:
         """The gradient [(dW, db), ...] at X (N, I) for the caller's own dL/dscores, `dscores` (N, O).
 
-        With `inputs`, a pair: that list, and dL/dX (N, I), not for a sparse X.  `threads`: None uses as many as help.
+        With `inputs`, a pair: that list, and dL/dX (N, I), zero in the columns of an `fg.Embedding`, whose codes have no
+        derivative; not for a sparse X.  `threads`: None uses as many as help.
         ValueError where the shapes do not fit or a value is not finite.
 
         >>> import numpy as np

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import arrays, dispatch, initialisers
+from .embedding import Embedding
 from .layers import Dense
 from .losses import Loss, as_loss
 from .norms import BatchNorm, Norm
 from .stack import Layer, Stack, nested
 
 Array = npt.NDArray[Any]
-# of a norm forward, for each value: half of what a multiplication and an addition in a product are counted
+# of a norm or an embedding forward, for each value: half of what a multiplication and an addition in a product are counted
 NORM_FLOPS = 8
 
 
@@ -47,6 +48,31 @@ def read_dtype(dtype: Any) -> np.dtype[Any]:
     raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
 
 
+class Part(NamedTuple):
+    """A pair (W, b) of parameters: of a dense layer; gamma and beta of a norm; of an embedding a table and nothing."""
+
+    layer: int
+    table: int
+    shapes: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]  # of what is not empty, PyTorch's dotted ones
+
+    @property
+    def size(self) -> int:
+        """How many parameters."""
+        return sum(map(math.prod, self.shapes))
+
+
+def parts_of(layers: Sequence[Layer], first: int = 0) -> Iterator[Part]:
+    """The pairs of parameters of layers, numbered from `first` on, in their order."""
+    for k, layer in enumerate(layers, first):
+        for j in range(len(layer.shapes) // 2):
+            if isinstance(layer, Embedding):
+                names: tuple[str, ...] = (f"layers.{k}.embeddings.{j}.weight",)
+            else:
+                names = f"layers.{k}.weight", f"layers.{k}.bias"
+            yield Part(k, j, layer.shapes[2 * j : 2 * j + 2], names)
+
+
 class Record:
     """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
 
@@ -63,16 +89,18 @@ class Record:
         hyper = tuple(self.loss.hyper.values())
         names = tuple(layer.activation for layer in layers)
         norms = tuple(layer.kernel if isinstance(layer, Norm) else None for layer in layers)
+        self.embedding = layers[0] if isinstance(layers[0], Embedding) else None
         self.program = self.kernels.Program(
-            self.sizes, names, self.loss.name, hyper, drops, norms if any(norms) else (), blocks
-        )
-        # layers with parameters, and those with running statistics, which share the buffers of the parameters
-        self.trained = tuple(k for k, layer in enumerate(layers) if layer.shapes)
+            self.sizes, names, self.loss.name, hyper, drops, norms if any(norms) else (), blocks,
+            self.embedding.kernel if self.embedding else (),
+        )  # fmt: skip
+        # pairs of parameters, and layers with running statistics, which share their buffers
+        self.parts = tuple(parts_of(layers))
         self.batch_norms = tuple(k for k, layer in enumerate(layers) if isinstance(layer, BatchNorm))
-        self.size = sum(self.count(k) for k in self.trained)
+        self.size = sum(part.size for part in self.parts)
         # flops of a step per row: forward, dW, and dX of every layer but the first
         products = [
-            layer.width * NORM_FLOPS if isinstance(layer, Norm) else layer.inputs * layer.outputs for layer in layers
+            layer.inputs * layer.outputs if isinstance(layer, Dense) else layer.outputs * NORM_FLOPS for layer in layers
         ]
         self.flops_forward, self.flops_step = 2.0 * sum(products), 6.0 * sum(products) - 2.0 * products[0]
         self.busy = threading.Lock()  # held while a training runs
@@ -123,28 +151,36 @@ class Record:
         for k in self.batch_norms:
             zero, one = np.zeros(self.layers[k].outputs, self.dtype), np.ones(self.layers[k].outputs, self.dtype)
             self.program.running(self.published, k, zero, one, True)
-        for k in self.trained:
-            layer, (i, o) = self.layers[k], (self.layers[k].inputs, self.layers[k].outputs)
+        for k, table, shapes, _ in self.parts:
+            layer, fill, b = self.layers[k], self.kernels.fill_uniform, np.zeros(shapes[1], self.dtype)
             if isinstance(layer, Norm):
-                self.program.pack(self.published, k, np.ones(o, self.dtype), np.zeros(o, self.dtype))
-                continue
-            draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
-            self.program.pack(self.published, k, draws.astype(self.dtype), np.zeros(o, self.dtype))
-
-    def count(self, k: int) -> int:
-        """Parameters of layer k."""
-        return sum(math.prod(shape) for shape in self.layers[k].shapes)
+                draws = np.ones(shapes[0])
+            elif isinstance(layer, Embedding):
+                draws = initialisers.draw_table(shapes[0][0], shapes[0][1], fill, self.seed, table)
+            else:
+                draws = initialisers.draw(layer.init, layer.activation, *layer.shapes[0], fill, self.seed, k)
+            self.program.pack(self.published, k, draws.astype(self.dtype), b, table)
 
     @property
     def given(self) -> tuple[Any, ...]:
         """The layers as the user gave them, with dropout and blocks in their places."""
         return nested(Stack(self.layers, self.drops, self.blocks))
 
-    def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
-        """W (I, O) and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
-        W, b = (np.empty(shape, self.dtype) for shape in self.layers[k].shapes)
-        self.program.unpack(buffer, k, W, b)
+    def layer_arrays(self, buffer: Array, k: int, table: int = 0) -> tuple[Array, Array]:
+        """W (I, O) and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays; of an embedding a table,
+        (codes, values), and an empty array."""
+        W, b = (np.empty(shape, self.dtype) for shape in self.layers[k].shapes[2 * table : 2 * table + 2])
+        self.program.unpack(buffer, k, W, b, table)
         return W, b
+
+    def pairs(self, buffer: Array) -> list[tuple[Array, Array]]:
+        """`layer_arrays` of every part."""
+        return [self.layer_arrays(buffer, part.layer, part.table) for part in self.parts]
+
+    def named(self, buffer: Array) -> Iterator[tuple[str, Array]]:
+        """The same by name, but for what is empty."""
+        for part, pair in zip(self.parts, self.pairs(buffer), strict=True):
+            yield from zip(part.names, pair, strict=False)
 
     def running(self, buffer: Array, k: int) -> tuple[Array, Array]:
         """Running mean and variance (O,) of the batch norm that is layer k, as new arrays."""
@@ -159,7 +195,7 @@ class Record:
 
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
-        return np.concatenate([part.ravel() for k in self.trained for part in self.layer_arrays(buffer, k)])
+        return np.concatenate([array.ravel() for pair in self.pairs(buffer) for array in pair])
 
     def copied(self, buffer: Array) -> Array:
         """A new buffer that holds the same."""
@@ -170,13 +206,13 @@ class Record:
     def packed(self, flat: Array, others: Array | None = None) -> Array:
         """The other way: a new buffer; running statistics are those of `others`, or of what is published."""
         buffer, at = self.copied(self.published if others is None else others), 0
-        for k in self.trained:
+        for k, table, shapes, _ in self.parts:
             pair = []
-            for shape in self.layers[k].shapes:
+            for shape in shapes:
                 n = math.prod(shape)
                 pair.append(np.ascontiguousarray(flat[at : at + n].reshape(shape)))
                 at += n
-            self.program.pack(buffer, k, *pair)
+            self.program.pack(buffer, k, *pair, table)
         return buffer
 
 
@@ -198,17 +234,22 @@ def summary(record: Record) -> Text:
     """Layers, parameters, memory and arithmetic of a network, as a table."""
     rows = [("layer", "W", "activation", "parameters", "share")]
     for k, layer in enumerate(record.layers):
-        own = record.count(k)
+        own = sum(part.size for part in record.parts if part.layer == k)
         if isinstance(layer, Norm):
             shape = f"{layer.kind.replace('_', ' ')} ({layer.width},)"
         else:
             shape = f"({layer.inputs}, {layer.outputs})"
+        if isinstance(layer, Embedding):
+            shape = f"embedding {shape}"
         more = [f"{name} {value}" if value is not True else name for name, value in layer.options.items()]
         more += [f"dropout {rate:g}" for rate in record.drops[k : k + 1] if rate]
         more += [f"+ layers.{start - 1}" if start else "+ X" for start, end in record.blocks if end == k]
         rows.append(
             (f"layers.{k}", shape, ", ".join([layer.activation, *more]), f"{own:,}", f"{own / record.size:.1%}")
         )
+        for column, j, part in tables_of(record, k):
+            share = f"{part.size / record.size:.1%}"
+            rows.append((f"  .embeddings.{j}", f"{part.shapes[0]}", f"column {column}", f"{part.size:,}", share))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -221,6 +262,13 @@ def summary(record: Record) -> Text:
         f"\na row: {quantity(record.flops_forward, 'flop')} to predict, {quantity(record.flops_step, 'flop')} to train on"
         f"\nloss {record.loss!r}, seed {record.seed}"
     )
+
+
+def tables_of(record: Record, k: int) -> list[tuple[int, int, Part]]:
+    """(column of X, number, part) of each table of layer k."""
+    layer, parts = record.layers[k], [part for part in record.parts if part.layer == k]
+    columns = [column for column, _ in layer.columns] if isinstance(layer, Embedding) else []
+    return [(column, part.table, part) for column, part in zip(columns, parts, strict=False)]
 
 
 def written(record: Record) -> str:
@@ -259,7 +307,7 @@ class ParameterList(Sequence[Array]):
         self._network, self._part = network, part
 
     def __len__(self) -> int:
-        return len(self._network._record.trained)
+        return len(self._network._record.parts)
 
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):

@@ -77,6 +77,8 @@ def read_matrix(record: Record, X: Any, name: str = "X") -> Matrix:
     matrix = csr.as_matrix(X, name, columns=record.sizes[0])
     if isinstance(matrix, CSR):
         record.require_dense_first(name)
+    elif record.embedding is not None and not on_disk(matrix):
+        record.embedding.require_codes(matrix, name)
     return matrix
 
 
@@ -150,6 +152,13 @@ def not_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> NoReturn:
     raise ValueError(f"{name} changed while it was read")
 
 
+def bad_row(record: Record, X: Matrix, name: str) -> NoReturn:
+    """The error for a row that the kernels could not take."""
+    if record.embedding is not None and not isinstance(X, CSR):
+        record.embedding.require_codes(X, name)
+    not_finite(X, name, record.dtype)
+
+
 def choose_threads(threads: int | None, flops: float) -> int:
     """Threads for so much work; ValueError or TypeError where the caller's number is none."""
     if threads is not None:
@@ -167,7 +176,7 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     count = choose_threads(threads, forward_flops(record, matrix))
     # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
     if record.program.scores(current(record), matrix, out, link, count, True) is None:
-        not_finite(matrix, "X", record.dtype)
+        bad_row(record, matrix, "X")
     return out[0] if single else out
 
 
@@ -176,7 +185,7 @@ def loss(record: Record, data: Batches, params: Array, threads: int | None) -> f
     count = choose_threads(threads, forward_flops(record, data.X))
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
-        not_finite(data.X, data.names[0], record.dtype)
+        bad_row(record, data.X, data.names[0])
     if not math.isfinite(total):
         data.require_finite(record.dtype)
     weight = data.rows if data.weight is None else float(data.weight.sum())
@@ -191,9 +200,11 @@ def forward_flops(record: Record, X: Matrix) -> float:
 
 
 def step_flops(record: Record, X: Matrix, batch: int) -> float:
-    """Arithmetic of a step of `batch` rows.  Where X is sparse its first layer is soon multiplied; the optimizer remains."""
+    """Arithmetic of a step of `batch` rows.  Where X is sparse, or codes, its first layer is soon multiplied; the optimizer
+    remains."""
     if not isinstance(X, CSR):
-        return batch * record.flops_step
+        tables = record.embedding.kernel if record.embedding else ()
+        return batch * record.flops_step + UPDATE_FLOPS * sum(n * d for _, n, d in tables)
     first = record.layers[0]
     zeros = first.inputs - X.nonzeros / len(X)
     return batch * (record.flops_step - 4.0 * zeros * first.outputs) + UPDATE_FLOPS * first.inputs * first.outputs
@@ -226,12 +237,12 @@ def gradient(
         seed=record.seed, stream=DROPS,
     )  # fmt: skip
     if status == BAD_ROW:
-        not_finite(data.X, data.names[0], record.dtype)
+        bad_row(record, data.X, data.names[0])
     if status in (BAD_LOSS, BAD_GRADIENT):
         data.require_finite(record.dtype)
     if status == BAD_LOSS:
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
-    return batch_loss, [record.layer_arrays(store[0], k) for k in record.trained]
+    return batch_loss, record.pairs(store[0])
 
 
 class Run:
@@ -341,7 +352,7 @@ def partial_fit(
         run.passes = PARTIAL_PASSES + int(run.reached[0]) % PARTIAL_PASSES
         done, status = run.steps(data, batch, count, None, 0, steps, rate)[:2]
         if status == BAD_ROW:
-            not_finite(data.X, data.names[0], record.dtype)
+            bad_row(record, data.X, data.names[0])
         if status in (BAD_LOSS, BAD_GRADIENT):
             raise diverged(run, data, batch, None, 0, done, status)
         total, weight, _ = run.reached[3]

@@ -29,8 +29,8 @@ README = Path(__file__).parents[1] / "README.md"
 # use it.
 FOUNDATION = {"catalog", "formulas", "arrays", "csr", "plots", "history"}
 TRAINING = FOUNDATION | {
-    "initialisers", "layers", "norms", "stack", "options", "averaging", "network", "losses", "optimizers", "schedules",
-    "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
+    "initialisers", "layers", "embedding", "norms", "stack", "options", "averaging", "network", "losses", "optimizers",
+    "schedules", "dispatch", "diagnosis", "train", "scoring", "holdout", "pace", "files", "exchange", "checkpoint", "loop",
 }  # fmt: skip
 CHECKING = {"checking.slopes", "checking.subjects", "checking.verdicts", "checking.reports", "check"}
 TABLES = {
@@ -56,18 +56,30 @@ LAYERS: dict[str, set[str]] = {
     "optimizers": {"catalog", "formulas", "arrays", "dispatch"},
     "initialisers": {"catalog", "formulas"},
     "layers": {"catalog", "arrays", "initialisers"},
+    "embedding": {"arrays", "layers"},
     "norms": {"catalog", "arrays"},
-    "stack": {"layers", "norms"},
-    "options": {"formulas", "layers", "optimizers", "stack"},
+    "stack": {"embedding", "layers", "norms"},
+    "options": {"embedding", "formulas", "layers", "optimizers", "stack"},
     "averaging": {"arrays"},
-    "network": {"arrays", "losses", "dispatch", "initialisers", "layers", "norms", "stack"},
-    "diagnosis": {"network", "norms"},
+    "network": {"arrays", "losses", "dispatch", "embedding", "initialisers", "layers", "norms", "stack"},
+    "diagnosis": {"embedding", "network", "norms"},
     "train": {"arrays", "csr", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
     "scoring": {"csr", "train", "network"},
     "holdout": {"arrays", "csr", "network", "train"},
     "pace": set(),
     "files": set(),
-    "exchange": {"arrays", "catalog", "dispatch", "losses", "files", "layers", "network", "norms", "stack"},
+    "exchange": {
+        "arrays",
+        "catalog",
+        "dispatch",
+        "embedding",
+        "losses",
+        "files",
+        "layers",
+        "network",
+        "norms",
+        "stack",
+    },
     "checkpoint": {"csr", "dispatch", "exchange", "files", "history", "network", "optimizers", "schedules", "train"},
     "loop": {
         "arrays",
