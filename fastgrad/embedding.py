@@ -26,7 +26,7 @@ class Embedding:
 
     A code is a whole number from 0 to n - 1, in any numeric dtype that holds it (float32 does up to 2**24).  Anything else is
     a ValueError that names row, column and value, before anything is computed; in a memmap when the row is met, as NaN is.
-    X must not be sparse.  Tables begin normal with deviation 0.1.
+    X must not be sparse.  Tables begin normal with deviation 0.05.
 
     By keyword, for all tables, as in `Dense`: `weight_decay` in place of the optimizer's own, `lr_factor`, `frozen`.
 

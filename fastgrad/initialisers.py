@@ -18,7 +18,8 @@ from .catalog import ACTIVATIONS, lookup
 from .formulas import numpy_function
 
 TABLES = 1 << 39  # the stream of an embedding's first table; loop.py names the others
-TABLE_DEVIATION = 0.1
+# Adult data, three seeds: test accuracy 0.858 with 0.3 and all below, 0.856 with 1, which is what PyTorch takes
+TABLE_DEVIATION = 0.05
 Draws = npt.NDArray[np.float64]
 Fill = Callable[[int, int, float, Draws], None]  # (seed, stream, bound, out): uniform in [-bound, bound)
 

@@ -158,7 +158,7 @@ class Record:
             elif isinstance(layer, Embedding):
                 draws = initialisers.draw_table(shapes[0][0], shapes[0][1], fill, self.seed, table)
             else:
-                draws = initialisers.draw(layer.init, layer.activation, *layer.shapes[0], fill, self.seed, k)
+                draws = initialisers.draw(layer.init, layer.activation, shapes[0][0], shapes[0][1], fill, self.seed, k)
             self.program.pack(self.published, k, draws.astype(self.dtype), b, table)
 
     @property
