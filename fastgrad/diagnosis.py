@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .embedding import Embedding
+from .embedding import Embedding, expanded
 from .network import Record
 from .norms import BatchNorm, Norm
 
@@ -46,7 +46,7 @@ def before_activation(record: Record, params: Array, k: int, A: Array) -> Array:
     """Z of layer k for its input A (N, I), in float64; a batch norm takes the statistics of these rows."""
     layer = record.layers[k]
     if isinstance(layer, Embedding):
-        return layer.expanded(A, [record.layer_arrays(params, k, j)[0] for j in range(len(layer.columns))])
+        return expanded(layer, A, [record.layer_arrays(params, k, j)[0] for j in range(len(layer.columns))])
     parts = record.layer_arrays(params, k) if layer.shapes else (1.0, 0.0)
     W, b = (np.asarray(part, np.float64) for part in parts)
     if not isinstance(layer, Norm):

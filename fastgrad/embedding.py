@@ -63,7 +63,7 @@ class Embedding:
 
     @property
     def activation(self) -> str:
-        """None."""
+        """What follows the tables: nothing."""
         return "identity"
 
     @property
@@ -85,30 +85,32 @@ class Embedding:
         more = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return f"Embedding(inputs={self.inputs}, columns={dict(self.columns)}{more})"
 
-    def require_codes(self, X: Array, name: str) -> None:
-        """ValueError with the first row of X (N, inputs) that holds anything but a code, and its column."""
-        found = [bad for column, (n, _) in self.columns for bad in self._bad(X[:, column], n, column)]
-        if found:
-            row, column, n = min(found)
-            raise ValueError(
-                f"{name} must hold codes, whole numbers from 0 to {n - 1}, in column {column}, "
-                f"found {X[row, column].item()} at row {row}"
-            )
 
-    @staticmethod
-    def _bad(values: Array, n: int, column: int) -> Iterator[tuple[int, int, int]]:
-        """The first that is no code, if any."""
-        for start, block in arrays.row_blocks(values):
-            bad = ~((block >= 0) & (block < n) & (block == np.rint(block)))
-            if bad.any():
-                yield start + int(bad.argmax()), column, n
-                return
+def require_codes(layer: Embedding, X: Array, name: str) -> None:
+    """ValueError with the first row of X (N, inputs) that holds anything but a code, and its column."""
+    found = [bad for column, n, _ in layer.kernel for bad in _no_code(X[:, column], n, column)]
+    if found:
+        row, column, n = min(found)
+        raise ValueError(
+            f"{name} must hold codes, whole numbers from 0 to {n - 1}, in column {column}, "
+            f"found {X[row, column].item()} at row {row}"
+        )
 
-    def expanded(self, X: Array, tables: list[Array]) -> Array:
-        """The output for X (N, inputs), in NumPy: what the kernels do, for a look at where training went wrong."""
-        numbers = np.delete(X, [column for column, _ in self.columns], axis=1)
-        codes = [X[:, column].astype(np.int64).clip(0, n - 1) for column, (n, _) in self.columns]
-        return np.concatenate([numbers, *(table[code] for table, code in zip(tables, codes, strict=True))], axis=1)
+
+def _no_code(values: Array, n: int, column: int) -> Iterator[tuple[int, int, int]]:
+    """The first of a column's values that is none, if any."""
+    for start, block in arrays.row_blocks(values):
+        bad = ~((block >= 0) & (block < n) & (block == np.rint(block)))
+        if bad.any():
+            yield start + int(bad.argmax()), column, n
+            return
+
+
+def expanded(layer: Embedding, X: Array, tables: list[Array]) -> Array:
+    """The layer's output for X (N, inputs), in NumPy: for a look at where a training went wrong."""
+    numbers = np.delete(X, [column for column, *_ in layer.kernel], axis=1)
+    codes = [X[:, column].astype(np.int64).clip(0, n - 1) for column, n, _ in layer.kernel]
+    return np.concatenate([numbers, *(table[code] for table, code in zip(tables, codes, strict=True))], axis=1)
 
 
 def read_columns(columns: Any, inputs: int) -> Columns:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from . import arrays, csr, dispatch
 from .csr import CSR, Matrix
 from .diagnosis import first_bad_layer, last_bad_layer
+from .embedding import require_codes
 from .history import DivergenceError, History
 from .network import Record, aligned
 from .optimizers import Optimizer, as_optimizer
@@ -78,7 +79,7 @@ def read_matrix(record: Record, X: Any, name: str = "X") -> Matrix:
     if isinstance(matrix, CSR):
         record.require_dense_first(name)
     elif record.embedding is not None and not on_disk(matrix):
-        record.embedding.require_codes(matrix, name)
+        require_codes(record.embedding, matrix, name)
     return matrix
 
 
@@ -155,7 +156,7 @@ def not_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> NoReturn:
 def bad_row(record: Record, X: Matrix, name: str) -> NoReturn:
     """The error for a row that the kernels could not take."""
     if record.embedding is not None and not isinstance(X, CSR):
-        record.embedding.require_codes(X, name)
+        require_codes(record.embedding, X, name)
     not_finite(X, name, record.dtype)
 
 

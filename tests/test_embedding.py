@@ -15,6 +15,7 @@ from oracle import Oracle, bits, optimizer_steps
 
 import fastgrad as fg
 from fastgrad import catalog, train
+from fastgrad.embedding import expanded
 from fastgrad.formulas import expand_hyper
 from fastgrad.network import aligned
 
@@ -283,7 +284,7 @@ def test_slopes_of_the_inputs(threads, dtype, rng):
     assert dX.shape == X.shape and not dX[:, [1, 3, 4]].any()
     dense = fg.Network([fg.Dense(26, 17, "tanh"), fg.Dense(17, 2)], dtype=dtype)
     dense.weights, dense.biases = net.weights[3:], net.biases[3:]
-    whole = net.layers[0].expanded(X, net.weights[:3])
+    whole = expanded(net.layers[0], X, net.weights[:3])
     others, wanted = dense.backward(whole, slopes, inputs=True)
     np.testing.assert_allclose(dX[:, [0, 2]], wanted[:, :2], rtol=0, atol=40 * np.finfo(dtype).eps)
     assert np.array_equal(grads[3][0], others[0][0])

@@ -63,7 +63,7 @@ LAYERS: dict[str, set[str]] = {
     "averaging": {"arrays"},
     "network": {"arrays", "losses", "dispatch", "embedding", "initialisers", "layers", "norms", "stack"},
     "diagnosis": {"embedding", "network", "norms"},
-    "train": {"arrays", "csr", "diagnosis", "dispatch", "network", "optimizers", "options", "history"},
+    "train": {"arrays", "csr", "diagnosis", "dispatch", "embedding", "network", "optimizers", "options", "history"},
     "scoring": {"csr", "train", "network"},
     "holdout": {"arrays", "csr", "network", "train"},
     "pace": set(),
