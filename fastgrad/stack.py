@@ -75,7 +75,7 @@ def read(layers: Any, activation: Any, init: Any = None) -> Stack:
         if value is not None:
             raise ValueError(f"{name} is given by each layer; leave the argument out")
     if not all(isinstance(layer, Dense) or is_more(layer) for layer in layers):
-        raise TypeError(f"layers: {next(filter(is_more, layers))} stands beside fg.Dense layers, not beside sizes")
+        raise TypeError(f"layers: {next(filter(is_more, layers))} stands between fg.Dense layers, not between sizes")
     found: list[Layer] = []
     rates: list[float] = []
     blocks: list[tuple[int, int]] = []

@@ -76,7 +76,7 @@ def test_bad_options_are_refused(more):
     ("layers", "message"),
     [([FIRST], "must hold an fg.Dense"), ([fg.Dense(3, 4), FIRST, fg.Dense(9, 1)], "must stand first"),
      ([FIRST, FIRST, fg.Dense(9, 1)], "must stand first"), ([FIRST, fg.Dense(8, 1)], "layer 0 has 9 outputs"),
-     ([fg.Dropout(0.1), FIRST, fg.Dense(9, 1)], "must stand between"), ([FIRST, 12, 1], "not beside sizes"),
+     ([fg.Dropout(0.1), FIRST, fg.Dense(9, 1)], "must stand between"), ([FIRST, 12, 1], "not between sizes"),
      ([fg.BatchNorm(), FIRST, fg.Dense(9, 1)], "must stand first")],
 )  # fmt: skip
 def test_it_stands_first(layers, message):
