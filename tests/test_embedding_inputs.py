@@ -244,6 +244,20 @@ def test_a_file_whose_embedding_is_none_is_refused(before, after, tmp_path):
         fg.load(tmp_path / "m")
 
 
+def test_the_command_line_takes_a_saved_one(tmp_path, capsys):
+    pytest.importorskip("click")
+    from fastgrad import cli
+
+    network(outputs=1, loss="mse").save(tmp_path / "m")
+    assert cli.main(["check", str(tmp_path / "m")]) == 0
+    assert "layers.0.embeddings.1.weight" in capsys.readouterr().out
+    (tmp_path / "t.csv").write_text("1.5,2,0.5,8\n0,0,0,0\n")
+    assert cli.main(["predict", str(tmp_path / "m"), str(tmp_path / "t.csv")]) == 0
+    (tmp_path / "t.csv").write_text("1.5,2,0.5,8\n0,3,0,0\n")
+    assert cli.main(["predict", str(tmp_path / "m"), str(tmp_path / "t.csv")]) == 1
+    assert "in column 1, found 3.0 at row 1" in capsys.readouterr().err
+
+
 # ---- fits ------------------------------------------------------------------------------------------------------------
 
 
