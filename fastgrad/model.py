@@ -108,7 +108,7 @@ class Network:
 
     @property
     def weights(self) -> ParameterList:
-        """Each layer's W (I, O); items read as read-only arrays, assignment copies in.
+        """Each layer's W (I, O), each table of an embedding; items read as read-only arrays, assignment copies in.
 
         Assigning raises ValueError or TypeError where number, shape or dtype do not fit, and changes nothing then.
         """
@@ -120,7 +120,7 @@ class Network:
 
     @property
     def biases(self) -> ParameterList:
-        """Each layer's b (O,); items read as read-only arrays, assignment copies in.
+        """Each layer's b (O,), an empty array for a table; items read as read-only arrays, assignment copies in.
 
         Assigning raises ValueError or TypeError where number, shape or dtype do not fit, and changes nothing then.
         """
@@ -269,8 +269,9 @@ class Network:
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
         X (N, I), dense or sparse, y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each
-        layer.  With `as_dict`, the gradient by the names of `named_parameters`.  `training`: as in `loss`; the running
-        statistics stay as they are.  `threads`: None uses as many as help.
+        layer, of an embedding's table its gradient and an empty array.  With `as_dict`, the gradient by the names of
+        `named_parameters`.  `training`: as in `loss`; the running statistics stay as they are.  `threads`: None uses as many
+        as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
 
         >>> import numpy as np

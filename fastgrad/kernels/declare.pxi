@@ -94,7 +94,7 @@ cdef extern from "embedding.h" nogil:
     int32 read_code(const Source *s, intp row, intp column, intp n)
     void lay_row(const real *from_, intp n, real *row, intp gap, intp to)
     real table_span(const real *start, const uint64 *by, intp at, intp count, intp base, intp dim, const real *dz, intp gap,
-                   intp to, intp first, intp n, real *out)
+                    intp to, intp first, intp n, real *out)
 
 cdef extern from "random.h" nogil:
     void shuffled(uint64 seed, uint64 stream, intp n, int32 *order)
