@@ -184,7 +184,7 @@ cdef struct Table:          # of an embedding
     intp first              # its first row, counted through all tables
     intp to                 # its first column of the output
     intp at                 # its place among the embedding's parameters
-    intp first_span          # of SPAN parameters, the tiles of an embedding
+    intp first_span         # of SPAN parameters, the tiles of an embedding
 
 cdef struct Layer:
     int kind
