@@ -15,6 +15,7 @@ _PLACES = {
     "load": "model",
     "Dense": "layers",
     "Dropout": "layers",
+    "Embedding": "embedding",
     "EMA": "averaging",
     "SWA": "averaging",
     "BatchNorm": "norms",

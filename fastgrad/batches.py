@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import arrays, csr, lazy
 from .csr import CSR, Matrix
+from .embedding import require_codes
 from .network import Record
 
 Array = npt.NDArray[Any]
@@ -60,6 +61,8 @@ def read_matrix(record: Record, X: Any, name: str = "X") -> Matrix:
     matrix = csr.as_matrix(X, name, columns=record.sizes[0])
     if isinstance(matrix, CSR):
         record.require_dense_first(name)
+    elif record.embedding is not None and not csr.on_disk(matrix):
+        require_codes(record.embedding, matrix, name)
     return lazy.sparse_if_lazy(record, matrix)
 
 
@@ -93,3 +96,10 @@ def not_finite(array: Matrix, name: str, dtype: np.dtype[Any]) -> NoReturn:
     """The error for what the kernels found not finite."""
     require_finite(array, name, dtype)
     raise ValueError(f"{name} changed while it was read")
+
+
+def bad_row(record: Record, X: Matrix, name: str) -> NoReturn:
+    """The error for a row that the kernels could not take."""
+    if record.embedding is not None and not isinstance(X, CSR):
+        require_codes(record.embedding, X, name)
+    not_finite(X, name, record.dtype)

@@ -33,16 +33,16 @@ def record_of(state: Mapping[str, Any]) -> Record:
     r = Record(state["layers"], state["loss"], state["dtype"], state["seed"], state["drops"], blocks, met is not None)
     if met is not None:
         lazy.meet(r, met, draw=False)
-    pairs = told if isinstance(told, dict) else r.split(told)
-    lazy.fill(r, r.published, _cast(pairs, r.dtype, "parameters"))
-    for k, pair in _cast(state.get("running", {}), r.dtype, "running statistics").items():
-        r.program.running(r.published, k, *pair, True)
+    # pickles of before there were embeddings number the pairs by their layers, in the same order
+    pairs = dict(enumerate(told.values())) if isinstance(told, dict) else r.split(told)
+    names = [f"parameters of layers.{part.layer}" for part in r.parts]
+    lazy.fill(r, r.published, {place: _cast(pair, r.dtype, names[place]) for place, pair in pairs.items()})
+    for k, pair in state.get("running", {}).items():
+        r.program.running(r.published, k, *_cast(pair, r.dtype, f"running statistics of layers.{k}"), True)
     r.epochs_seen, r.history, r.metadata = state["epochs_seen"], state["history"], state["metadata"]
     return r
 
 
-def _cast(pairs: Mapping[int, Sequence[Array]], dtype: np.dtype[Any], name: str) -> dict[int, list[Array]]:
-    """The two arrays of each layer in a dtype; ValueError where that cannot hold a value."""
-    return {
-        k: [arrays.as_parameter(a, a.shape, dtype, f"{name} of layers.{k}") for a in pair] for k, pair in pairs.items()
-    }
+def _cast(pair: Sequence[Array], dtype: np.dtype[Any], name: str) -> list[Array]:
+    """Arrays in a dtype; ValueError where that cannot hold a value."""
+    return [arrays.as_parameter(a, a.shape, dtype, name) for a in pair]

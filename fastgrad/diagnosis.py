@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .embedding import Embedding, expanded
 from .network import Record
 from .norms import BatchNorm, Norm
 
@@ -15,9 +16,9 @@ Array = npt.NDArray[Any]
 
 def last_bad_layer(record: Record, params: Array) -> int | None:
     """The last layer with parameters that are not finite: where a gradient, on its way back, became so first."""
-    for k in reversed(record.trained):
-        if not all(np.isfinite(part).all() for part in record.layer_arrays(params, k)):
-            return k
+    for part in reversed(record.parts):
+        if not all(np.isfinite(array).all() for array in record.layer_arrays(params, part.layer, part.table)):
+            return part.layer
     return None
 
 
@@ -43,7 +44,10 @@ def first_bad_layer(record: Record, params: Array, X: Any) -> int | None:
 
 def before_activation(record: Record, params: Array, k: int, A: Array) -> Array:
     """Z of layer k for its input A (N, I), in float64; a batch norm takes the statistics of these rows."""
-    layer, parts = record.layers[k], record.layer_arrays(params, k) if k in record.trained else (1.0, 0.0)
+    layer = record.layers[k]
+    if isinstance(layer, Embedding):
+        return expanded(layer, A, [record.layer_arrays(params, k, j)[0] for j in range(len(layer.columns))])
+    parts = record.layer_arrays(params, k) if layer.shapes else (1.0, 0.0)
     W, b = (np.asarray(part, np.float64) for part in parts)
     if not isinstance(layer, Norm):
         return np.asarray(A @ W + b)

@@ -1,10 +1,10 @@
 """Networks as files: safetensors, with all that is not a number in its metadata.  Never pickle, never code.
 
-A file holds each layer's `layers.k.weight` (I, O) and `layers.k.bias` (O,), both (O,) of a norm, and `layers.k.running_mean`
-and `layers.k.running_var` of a batch norm; as JSON in its header, the format, the version and instruction set that wrote
-it, the network's description and the user's `metadata`.  A checkpoint (checkpoint.py) is such a file with more tensors and
-one more entry.  Everything is looked at before a network is made: a file that is malformed, truncated or made up raises
-ValueError.
+A file holds each layer's `layers.k.weight` (I, O) and `layers.k.bias` (O,), both (O,) of a norm, `layers.k.running_mean`
+and `layers.k.running_var` of a batch norm, `layers.0.embeddings.j.weight` (codes, values) of an embedding; as JSON in its
+header, the format, the version and instruction set that wrote it, the network's description and the user's `metadata`.  A
+checkpoint (checkpoint.py) is such a file with more tensors and one more entry.  Everything is looked at before a network is
+made: a file that is malformed, truncated or made up raises ValueError.
 Source of the format: https://github.com/huggingface/safetensors
 """
 
@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, catalog, dispatch, lazy, losses
+from .embedding import Embedding
 from .files import replacing
 from .layers import Dense, Dropout
 from .network import Record, aligned
-from .norms import BatchNorm, LayerNorm
+from .norms import BatchNorm, LayerNorm, Norm
+from .parts import parts_of
 from .stack import Layer, checked
 from .vocabulary import read_update
 
@@ -50,14 +52,18 @@ def describe(record: Record) -> dict[str, Any]:
 
 
 def describe_layer(layer: Layer) -> Any:
-    """[inputs, outputs, activation] of a dense layer; name and arguments of a norm, whose width follows."""
+    """[inputs, outputs, activation] of a dense layer; name and arguments of a norm, whose width follows, or an embedding."""
     if isinstance(layer, Dense):
         return [layer.inputs, layer.outputs, layer.activation]
+    if isinstance(layer, Embedding):
+        return {"kind": "embedding", "inputs": layer.inputs, "columns": [list(table) for table in layer.kernel]}
     return {"kind": layer.kind, **{f.name: getattr(layer, f.name) for f in dataclasses.fields(layer) if f.init}}
 
 
 def read_layer(told: Any, options: dict[str, Any]) -> Layer:
     """The other way; KeyError, TypeError or ValueError where it is no layer."""
+    if isinstance(told, dict) and told["kind"] == "embedding":
+        return Embedding(told["inputs"], [(column, (n, d)) for column, n, d in told["columns"]], **options)
     if isinstance(told, dict):
         return NORMS[told["kind"]](**{name: value for name, value in told.items() if name != "kind"}, **options)
     inputs, outputs, activation = told
@@ -79,9 +85,9 @@ def as_json(value: Any, name: str) -> str:
 
 def tensors_of(record: Record, buffer: Array, prefix: str = "", running: bool = True) -> dict[str, Array]:
     """A buffer of panels as named arrays; `running`: with the running statistics, which slots of an optimizer lack."""
-    named = {}
-    for k, (W, b) in lazy.contents(record, buffer).items():
-        named[f"{prefix}layers.{k}.weight"], named[f"{prefix}layers.{k}.bias"] = np.ascontiguousarray(W), b
+    named: dict[str, Array] = {}
+    for part, pair in zip(record.parts, lazy.contents(record, buffer).values(), strict=True):
+        named |= {f"{prefix}{name}": np.ascontiguousarray(a) for name, a in zip(part.names, pair, strict=False)}
     if record.vocabulary is not None:
         named[FEATURES] = record.vocabulary.met
     for k in record.batch_norms if running else ():
@@ -138,9 +144,10 @@ class Contents:
         """The named arrays of `prefix` as a buffer of panels, see `tensors_of`; shapes, dtypes and finiteness are checked."""
         buffer = aligned(record.program.size, record.dtype) if into is None else into
         pairs = {}
-        for k in record.trained:
-            named = zip(("weight", "bias"), lazy.shapes(record, k), strict=True)
-            pairs[k] = [self.array(record, f"{prefix}layers.{k}.{part}", shape) for part, shape in named]
+        for place, part in enumerate(record.parts):
+            shapes, n = lazy.shapes(record, part), len(part.names)
+            found = [self.array(record, prefix + name, shape) for name, shape in zip(part.names, shapes, strict=False)]
+            pairs[place] = [*found, *(np.empty(shape, record.dtype) for shape in shapes[n:])]
         lazy.fill(record, buffer, pairs)
         for k in record.batch_norms if running else ():
             shape = (record.layers[k].outputs,)
@@ -202,11 +209,10 @@ def make_record(contents: Contents) -> Record:
             except (KeyError, TypeError, ValueError, OverflowError) as error:
                 contents.refuse(f"layer {k}: {error}")
             # before anything of that size is allocated; a norm is as wide as a dense layer is
-            shape = layer.shapes[0] if isinstance(layer, Dense) else None
-            if shape and k == 0 and met is not None:
-                shape = len(met), layer.outputs
-            if shape and getattr(contents.tensors.get(f"layers.{k}.weight"), "shape", None) != shape:
-                contents.refuse(f"layer {k} should have weights of shape {shape}")
+            for part in () if isinstance(layer, Norm) else parts_of([layer], k):
+                shape = part.shapes[0] if k or met is None else (len(met), layer.outputs)
+                if getattr(contents.tensors.get(part.names[0]), "shape", None) != shape:
+                    contents.refuse(f"layer {k} should have weights of shape {shape}")
         face = losses.FACES[catalog.lookup(catalog.LOSSES, loss.pop("name"), "loss").name]
         drops = tuple(Dropout(rate).rate for rate in told["dropout"])
         if len(drops) not in (0, len(layers)):

@@ -17,6 +17,9 @@ import numpy.typing as npt
 from .catalog import ACTIVATIONS, lookup
 from .formulas import numpy_function
 
+TABLES = 1 << 39  # the stream of an embedding's first table; loop.py names the others
+# Adult data, three seeds: test accuracy 0.858 with 0.3 and all below, 0.856 with 1, which is what PyTorch takes
+TABLE_DEVIATION = 0.05
 Draws = npt.NDArray[np.float64]
 Fill = Callable[[int, int, float, Draws], None]  # (seed, stream, bound, out): uniform in [-bound, bound)
 # (seed, stream, bound, rows, O, out): those rows of a matrix that Fill would fill
@@ -88,6 +91,16 @@ def draw_rows(
     drawn = np.empty((len(rows), O))
     fill(seed, stream, law_and_scale(name, activation, I, O)[1], rows, O, drawn)
     return drawn
+
+
+def draw_table(codes: int, values: int, fill: Fill, seed: int, table: int) -> Draws:
+    """First rows (codes, values) of an embedding's table in float64: normal with deviation TABLE_DEVIATION."""
+
+    def uniform(count: int, bound: float) -> Draws:
+        fill(seed, TABLES + table, bound, drawn := np.empty(count))
+        return drawn
+
+    return _normal(uniform, codes, values, TABLE_DEVIATION)
 
 
 def _uniform(draws: Any, I: int, O: int, bound: float) -> Draws:

@@ -12,6 +12,24 @@ import numpy as np
 from . import arrays, catalog, initialisers
 
 
+def check_options(layer: Any, names: Sequence[str]) -> None:
+    """ValueError or TypeError where one of these numbers, or `frozen`, is not what a layer may ask for."""
+    for name in names:
+        value = getattr(layer, name)
+        if value is not None or name in ("l1", "lr_factor"):
+            value = arrays.check_number(value, name, 0.0, open_low=name in ("max_norm", "lr_factor"))
+            object.__setattr__(layer, name, value)
+    if not isinstance(layer.frozen, bool | np.bool_):
+        raise TypeError(f"frozen must be True or False, got {layer.frozen!r}")
+    object.__setattr__(layer, "frozen", bool(layer.frozen))
+
+
+def options_of(layer: Any) -> dict[str, Any]:
+    """What is not as it is by default, of the arguments that are given by keyword."""
+    found = {f.name: (getattr(layer, f.name), f.default) for f in fields(layer) if f.kw_only}
+    return {name: value for name, (value, default) in found.items() if value != default}
+
+
 @dataclass(frozen=True)
 class Dense:
     """A dense layer: A = f(X W + b), W (inputs, outputs), b (outputs,).
@@ -53,14 +71,7 @@ class Dense:
         catalog.lookup(catalog.ACTIVATIONS, self.activation, "activation")
         if self.init is not None:
             initialisers.check(self.init)
-        for name in ("weight_decay", "l1", "max_norm", "lr_factor"):
-            value = getattr(self, name)
-            if value is not None or name in ("l1", "lr_factor"):
-                value = arrays.check_number(value, name, 0.0, open_low=name in ("max_norm", "lr_factor"))
-                object.__setattr__(self, name, value)
-        if not isinstance(self.frozen, bool | np.bool_):
-            raise TypeError(f"frozen must be True or False, got {self.frozen!r}")
-        object.__setattr__(self, "frozen", bool(self.frozen))
+        check_options(self, ("weight_decay", "l1", "max_norm", "lr_factor"))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -69,8 +80,7 @@ class Dense:
         >>> Dense(3, 2, l1=0.5).options
         {'l1': 0.5}
         """
-        found = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.kw_only}
-        return {name: value for name, (value, default) in found.items() if value != default}
+        return options_of(self)
 
     def __repr__(self) -> str:
         given = {"inputs": self.inputs, "outputs": self.outputs, "activation": self.activation, **self.options}

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .averaging import EMA
 from .csr import CSR, Matrix, from_array
 from .network import Record, aligned
+from .parts import Part
 
 Array = npt.NDArray[Any]
 DRAWN = 1 << 16  # rows that are drawn together
@@ -126,16 +127,16 @@ def check_fit(record: Record, average: Any, checkpoint: Any, resume: Any) -> Non
         )
 
 
-def shapes(record: Record, k: int) -> tuple[tuple[int, ...], ...]:
-    """Of W, with rows for features met only, and b of layer k."""
-    if k or record.vocabulary is None:
-        return record.layers[k].shapes
+def shapes(record: Record, part: Part) -> tuple[tuple[int, ...], ...]:
+    """Of the two arrays of a part, W with rows for features met only."""
+    if part.layer or record.vocabulary is None:
+        return part.shapes
     return (record.vocabulary.rows, record.sizes[1]), (record.sizes[1],)
 
 
 def contents(record: Record, buffer: Array) -> dict[int, tuple[Array, Array]]:
-    """W and b of each layer that has any, of these shapes."""
-    pairs = {k: record.layer_arrays(buffer, k) for k in record.trained}
+    """The two arrays of each part, of these shapes, by its place among them."""
+    pairs = {place: record.layer_arrays(buffer, part.layer, part.table) for place, part in enumerate(record.parts)}
     if record.vocabulary is not None:
         pairs[0] = pairs[0][0][: record.vocabulary.rows], pairs[0][1]
     return pairs
@@ -143,9 +144,9 @@ def contents(record: Record, buffer: Array) -> dict[int, tuple[Array, Array]]:
 
 def fill(record: Record, buffer: Array, pairs: Mapping[int, Sequence[Array]]) -> None:
     """Into a buffer what `contents` gave, of a record that has met the same features."""
-    for k, (W, b) in pairs.items():
-        rows = W
-        if k == 0 and record.vocabulary is not None:
+    for place, (W, b) in pairs.items():
+        rows, part = W, record.parts[place]
+        if part.layer == 0 and record.vocabulary is not None:
             rows = np.zeros(record.shapes_inside(0)[0], record.dtype)
             rows[: len(W)] = W
-        record.program.pack(buffer, k, np.ascontiguousarray(rows), np.ascontiguousarray(b))
+        record.program.pack(buffer, part.layer, np.ascontiguousarray(rows), np.ascontiguousarray(b), part.table)

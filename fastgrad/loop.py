@@ -308,7 +308,7 @@ def _one_epoch(fit: Fit, state: Run, bar: Any) -> dict[str, float] | None:
         began = time.perf_counter()
         done, status = state.steps(fit.data, fit.batch, threads, order, step, last, rate)[:2]
         if status == train.BAD_ROW:
-            batches.not_finite(fit.data.X, "X", fit.record.dtype)
+            batches.bad_row(fit.record, fit.data.X, "X")
         if status in (train.BAD_LOSS, train.BAD_GRADIENT):
             how = epoch, fit.history
             raise train.diverged(state, fit.data, fit.batch, order, step, done, status, *how)

@@ -22,7 +22,7 @@ class Network:
     """A dense network: layers A = f(X W + b) and a loss.
 
     Arguments: `layers`: sizes [inputs, hidden..., outputs] or a list of `fg.Dense`, with `fg.BatchNorm`, `fg.LayerNorm`,
-    `fg.Dropout` and `fg.Residual` between them.
+    `fg.Dropout` and `fg.Residual` between them, and an `fg.Embedding` of categorical columns in front.
     `activation`: of hidden layers, a name or one name for each (default relu).  `init`: how the first weights of all layers
     are drawn, a name that `fg.Dense` lists (default: as it suits each activation).  `loss`: a name or a loss such as
     `fg.Huber(0.5)`.  `dtype`: "float32" or "float64", of the parameters and of all arithmetic.  `seed`: of the first
@@ -113,7 +113,7 @@ class Network:
 
     @property
     def weights(self) -> ParameterList:
-        """Each layer's W (I, O); items read as read-only arrays, assignment copies in.
+        """Each layer's W (I, O), each table of an embedding; items read as read-only arrays, assignment copies in.
 
         Assigning raises ValueError or TypeError where number, shape or dtype do not fit, and changes nothing then.
         """
@@ -125,7 +125,7 @@ class Network:
 
     @property
     def biases(self) -> ParameterList:
-        """Each layer's b (O,); items read as read-only arrays, assignment copies in.
+        """Each layer's b (O,), an empty array for a table; items read as read-only arrays, assignment copies in.
 
         Assigning raises ValueError or TypeError where number, shape or dtype do not fit, and changes nothing then.
         """
@@ -136,16 +136,17 @@ class Network:
         self.biases[:] = values
 
     def named_parameters(self) -> Iterator[tuple[str, Array]]:
-        """Pairs of PyTorch's dotted names and read-only arrays: W (I, O), b (O,); gamma and beta (O,) of a norm.
+        """Pairs of PyTorch's dotted names and read-only arrays.
 
+        W (I, O), b (O,) of a dense layer; gamma and beta (O,) of a norm; the tables (codes, values) of an embedding.
         The number in a name counts the layers but for `fg.Dropout`, which has none of its own.
 
         >>> [name for name, _ in Network([2, 1]).named_parameters()]
         ['layers.0.weight', 'layers.0.bias']
         """
-        for place, k in enumerate(self._record.trained):
-            yield f"layers.{k}.weight", self.weights[place]
-            yield f"layers.{k}.bias", self.biases[place]
+        for name, array in self._record.named(train.current(self._record)):
+            array.flags.writeable = False
+            yield name, array
 
     def named_buffers(self) -> Iterator[tuple[str, Array]]:
         """Pairs of PyTorch's dotted names and read-only arrays (O,): what each `fg.BatchNorm` remembers of its batches.
@@ -163,11 +164,11 @@ class Network:
                 yield f"layers.{k}.running_{name}", array
 
     def _layer(self, place: int) -> tuple[Array, Array]:
-        return self._record.whole_arrays(train.current(self._record), self._record.trained[place])
+        return self._record.whole_arrays(train.current(self._record), self._record.parts[place])
 
     def _assign(self, layers: Mapping[int, Sequence[Array]]) -> None:
         """(W, b) at some places of `weights` and `biases`, all at once."""
-        train.assign(self._record, {self._record.trained[place]: pair for place, pair in layers.items()})
+        train.assign(self._record, layers)
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """A copy of the network with its parameters in another dtype; ValueError where it is not float32 or float64.
@@ -255,8 +256,9 @@ class Network:
         """The loss over all rows and its gradient, (loss, [(dW, db), ...]), by the kernels that train.
 
         X (N, I), dense or sparse, y (N,) or (N, O) and `sample_weight` (N,) as in `loss`; dW (I, O) and db (O,) of each
-        layer.  With `as_dict`, the gradient by the names of `named_parameters`.  `training`: as in `loss`; the running
-        statistics stay as they are.  `threads`: None uses as many as help.
+        layer, of an embedding's table its gradient and an empty array.  With `as_dict`, the gradient by the names of
+        `named_parameters`.  `training`: as in `loss`; the running statistics stay as they are.  `threads`: None uses as many
+        as help.
         ValueError where X or y do not fit; FloatingPointError where the loss is not finite.
 
         >>> import numpy as np
@@ -268,13 +270,14 @@ class Network:
         value, grads = train.gradient(self._record, data, threads, training=training)
         if not as_dict:
             return value, grads
-        names = (f"layers.{k}.{part}" for k in self._record.trained for part in ("weight", "bias"))
-        return value, dict(zip(names, (array for pair in grads for array in pair), strict=True))
+        pairs = zip(self._record.parts, grads, strict=True)
+        return value, {name: g for part, pair in pairs for name, g in zip(part.names, pair, strict=False)}
 
     def backward(self, X: Any, dscores: Any, *, inputs: bool = False, threads: int | None = None) -> Any:
         """The gradient [(dW, db), ...] at X (N, I) for the caller's own dL/dscores, `dscores` (N, O).
 
-        With `inputs`, a pair: that list, and dL/dX (N, I), not for a sparse X.  `threads`: None uses as many as help.
+        With `inputs`, a pair: that list, and dL/dX (N, I), zero in the columns of an `fg.Embedding`, whose codes have no
+        derivative; not for a sparse X.  `threads`: None uses as many as help.
         ValueError where the shapes do not fit or a value is not finite.
 
         >>> import numpy as np

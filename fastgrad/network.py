@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import arrays, dispatch, initialisers
+from .embedding import Embedding
 from .layers import Dense
 from .losses import Loss, as_loss
 from .norms import BatchNorm, Norm
+from .parts import Part, parts_of
 from .stack import Layer, Stack, nested
 from .vocabulary import Vocabulary, require_by_row
 
 Array = npt.NDArray[Any]
-NORM_FLOPS = 8  # a value of a norm counts as so many multiplications and additions in a product
+NORM_FLOPS = 8  # a value of a norm or an embedding counts as so many multiplications and additions in a product
 
 
 def aligned(reals: int, dtype: np.dtype[Any], rows: int | None = None) -> Array:
@@ -63,16 +65,17 @@ class Record:
         if lazy:
             self.require_dense_first("sparse_update='lazy'")
             require_by_row(layers[0])
+        self.embedding = layers[0] if isinstance(layers[0], Embedding) else None
         # the features that a network with lazy updates has met; None: W holds a row for each
         self.vocabulary = Vocabulary(self.sizes[0]) if lazy else None
         self.program = self.make_program(lazy)
-        # layers with parameters, and those with running statistics, which share the buffers of the parameters
-        self.trained = tuple(k for k, layer in enumerate(layers) if layer.shapes)
+        # pairs of parameters, and layers with running statistics, which share their buffers
+        self.parts = tuple(parts_of(layers))
         self.batch_norms = tuple(k for k, layer in enumerate(layers) if isinstance(layer, BatchNorm))
-        self.size = sum(self.count(k) for k in self.trained)
+        self.size = sum(part.size for part in self.parts)
         # flops of a step per row: forward, dW, and dX of every layer but the first
         products = [
-            layer.width * NORM_FLOPS if isinstance(layer, Norm) else layer.inputs * layer.outputs for layer in layers
+            layer.inputs * layer.outputs if isinstance(layer, Dense) else layer.outputs * NORM_FLOPS for layer in layers
         ]
         self.flops_forward, self.flops_step = 2.0 * sum(products), 6.0 * sum(products) - 2.0 * products[0]
         self.busy = threading.Lock()  # held while a training runs
@@ -102,7 +105,8 @@ class Record:
         inputs = self.sizes[0] if self.vocabulary is None else self.vocabulary.capacity
         sizes, loss = (inputs, *self.sizes[1:]), self.loss
         return self.kernels.Program(
-            sizes, names, loss.name, tuple(loss.hyper.values()), self.drops, norms if any(norms) else (), self.blocks, lazy,
+            sizes, names, loss.name, tuple(loss.hyper.values()), self.drops, norms if any(norms) else (), self.blocks,
+            self.embedding.kernel if self.embedding else (), lazy,
         )  # fmt: skip
 
     def steps_of(self, rows: int, batch: int) -> int:
@@ -132,18 +136,20 @@ class Record:
 
         Of a norm gamma and the running variance are one, beta and the running mean zero.
         """
-        for k, layer in enumerate(self.layers):
-            i, o = layer.inputs, layer.outputs
-            zeros, ones = np.zeros(o, self.dtype), np.ones(o, self.dtype)
-            if isinstance(layer, BatchNorm):
-                self.program.running(self.published, k, zeros, ones, True)
+        for k in self.batch_norms:
+            o = self.layers[k].outputs
+            self.program.running(self.published, k, np.zeros(o, self.dtype), np.ones(o, self.dtype), True)
+        for k, table, shapes, _ in self.parts:
+            layer, fill, b = self.layers[k], self.kernels.fill_uniform, np.zeros(shapes[1], self.dtype)
             if k == 0 and self.vocabulary is not None:  # its rows are drawn as they are met
                 continue
-            if isinstance(layer, Dense):
-                draws = initialisers.draw(layer.init, layer.activation, i, o, self.kernels.fill_uniform, self.seed, k)
-                self.program.pack(self.published, k, draws.astype(self.dtype), zeros)
-            elif layer.affine:
-                self.program.pack(self.published, k, ones, zeros)
+            if isinstance(layer, Norm):
+                draws = np.ones(shapes[0])
+            elif isinstance(layer, Embedding):
+                draws = initialisers.draw_table(shapes[0][0], shapes[0][1], fill, self.seed, table)
+            else:
+                draws = initialisers.draw(layer.init, layer.activation, shapes[0][0], shapes[0][1], fill, self.seed, k)
+            self.program.pack(self.published, k, draws.astype(self.dtype), b, table)
 
     def draw_rows(self, features: Array) -> Array:
         """The first rows of the first W for some features (int64), (n, O)."""
@@ -159,32 +165,40 @@ class Record:
         """The layers as the user gave them, with dropout and residual blocks in their places."""
         return nested(Stack(self.layers, self.drops, self.blocks))
 
-    def count(self, k: int) -> int:
-        """Parameters of layer k."""
-        return sum(math.prod(shape) for shape in self.layers[k].shapes)
-
     def shapes_inside(self, k: int) -> tuple[tuple[int, ...], ...]:
         """Of W and b of layer k in a buffer."""
         if k or self.vocabulary is None:
             return self.layers[k].shapes
         return (self.vocabulary.capacity, self.sizes[1]), (self.sizes[1],)
 
-    def layer_arrays(self, buffer: Array, k: int) -> tuple[Array, Array]:
-        """W (I, O), or its rows inside, and b (O,) of layer k in a buffer, of a norm gamma and beta (O,), as new arrays."""
-        W, b = (np.empty(shape, self.dtype) for shape in self.shapes_inside(k))
-        self.program.unpack(buffer, k, W, b)
+    def layer_arrays(self, buffer: Array, k: int, table: int = 0) -> tuple[Array, Array]:
+        """W (I, O), or its rows inside, and b (O,) of layer k in a buffer, as new arrays.
+
+        Of a norm gamma and beta (O,); of an embedding a table, (codes, values), and an empty array.
+        """
+        W, b = (np.empty(shape, self.dtype) for shape in self.shapes_inside(k)[2 * table : 2 * table + 2])
+        self.program.unpack(buffer, k, W, b, table)
         return W, b
 
-    def whole_arrays(self, buffer: Array, k: int, others: bool = True) -> tuple[Array, Array]:
+    def whole_arrays(self, buffer: Array, part: Part, others: bool = True) -> tuple[Array, Array]:
         """`layer_arrays` with all rows of W: of features that were not met the first ones or, without `others`, zeros."""
-        W, b = self.layer_arrays(buffer, k)
-        if k or self.vocabulary is None:
+        W, b = self.layer_arrays(buffer, part.layer, part.table)
+        if part.layer or self.vocabulary is None:
             return W, b
         whole = np.zeros((self.sizes[0], self.sizes[1]), self.dtype)
         if others:
             whole[:] = self.draw_rows(np.arange(self.sizes[0]))
         whole[self.vocabulary.met] = W[: self.vocabulary.rows]
         return whole, b
+
+    def pairs(self, buffer: Array, others: bool = True) -> list[tuple[Array, Array]]:
+        """`whole_arrays` of every part."""
+        return [self.whole_arrays(buffer, part, others) for part in self.parts]
+
+    def named(self, buffer: Array) -> Iterator[tuple[str, Array]]:
+        """The same by name, but for what is empty."""
+        for part, pair in zip(self.parts, self.pairs(buffer), strict=True):
+            yield from zip(part.names, pair, strict=False)
 
     def running(self, buffer: Array, k: int) -> tuple[Array, Array]:
         """Running mean and variance (O,) of the batch norm that is layer k, as new arrays."""
@@ -194,24 +208,24 @@ class Record:
 
     def flat(self, buffer: Array) -> Array:
         """All parameters of a buffer side by side: W0 row by row, b0, W1, ..."""
-        return np.concatenate([part.ravel() for k in self.trained for part in self.whole_arrays(buffer, k)])
+        return np.concatenate([array.ravel() for pair in self.pairs(buffer) for array in pair])
 
-    def put(self, buffer: Array, k: int, W: Array, b: Array) -> None:
-        """W (I, O) and b (O,) of layer k into a buffer; a lazy network must have met every feature."""
-        if k == 0 and self.vocabulary is not None:
+    def put(self, buffer: Array, part: Part, W: Array, b: Array) -> None:
+        """The two arrays of a part, W with all its rows, into a buffer; a lazy network must have met every feature."""
+        if part.layer == 0 and self.vocabulary is not None:
             W = W[self.vocabulary.met]
-        self.program.pack(buffer, k, np.ascontiguousarray(W), np.ascontiguousarray(b))
+        self.program.pack(buffer, part.layer, np.ascontiguousarray(W), np.ascontiguousarray(b), part.table)
 
     def split(self, flat: Array) -> dict[int, tuple[Array, Array]]:
-        """The other way: W (I, O) and b (O,) of each layer that has any."""
+        """The other way: the two arrays of each part, by its place among them."""
         pairs, at = {}, 0
-        for k in self.trained:
-            parts = []
-            for shape in self.layers[k].shapes:
+        for place, part in enumerate(self.parts):
+            pair = []
+            for shape in part.shapes:
                 n = math.prod(shape)
-                parts.append(flat[at : at + n].reshape(shape))
+                pair.append(flat[at : at + n].reshape(shape))
                 at += n
-            pairs[k] = parts[0], parts[1]
+            pairs[place] = pair[0], pair[1]
         return pairs
 
 
@@ -233,16 +247,21 @@ def summary(record: Record) -> Text:
     """Layers, parameters, memory and arithmetic of a network, as a table."""
     rows = [("layer", "W", "activation", "parameters", "share")]
     for k, layer in enumerate(record.layers):
-        own = record.count(k)
+        own = sum(part.size for part in record.parts if part.layer == k)
         if isinstance(layer, Norm):
             shape = f"{layer.kind.replace('_', ' ')} ({layer.width},)"
         else:
             shape = f"({layer.inputs}, {layer.outputs})"
+        if isinstance(layer, Embedding):
+            shape = f"embedding {shape}"
         more = [f"{name} {value}" if value is not True else name for name, value in layer.options.items()]
         more += [f"dropout {rate:g}" for rate in record.drops[k : k + 1] if rate]
         more += [f"+ layers.{start - 1}" if start else "+ X" for start, end in record.blocks if end == k]
         what = ", ".join([layer.activation, *more])
         rows.append((f"layers.{k}", shape, what, f"{own:,}", f"{own / record.size:.1%}"))
+        for column, j, part in tables_of(record, k):
+            share = f"{part.size / record.size:.1%}"
+            rows.append((f"  .embeddings.{j}", f"{part.shapes[0]}", f"column {column}", f"{part.size:,}", share))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = [[cell.rjust(w) if k > 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
              for row in rows]  # fmt: skip
@@ -258,6 +277,13 @@ def summary(record: Record) -> Text:
         f"\nloss {record.loss!r}, seed {record.seed}"
         + ("" if known is None else f"\nlazy updates: rows for {known.rows:,} of {known.features:,} features so far")
     )
+
+
+def tables_of(record: Record, k: int) -> list[tuple[int, int, Part]]:
+    """(column of X, number, part) of each table of layer k."""
+    layer, parts = record.layers[k], [part for part in record.parts if part.layer == k]
+    columns = [column for column, _ in layer.columns] if isinstance(layer, Embedding) else []
+    return [(column, part.table, part) for column, part in zip(columns, parts, strict=False)]
 
 
 def written(record: Record) -> str:
@@ -297,7 +323,7 @@ class ParameterList(Sequence[Array]):
         self._network, self._part = network, part
 
     def __len__(self) -> int:
-        return len(self._network._record.trained)
+        return len(self._network._record.parts)
 
     def __getitem__(self, k: Any) -> Any:
         if isinstance(k, slice):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import formulas
+from .embedding import Embedding
 from .layers import Dense
 from .optimizers import Optimizer
 from .stack import Layer
@@ -20,14 +21,14 @@ def for_kernels(layers: Sequence[Layer], optimizer: Optimizer) -> tuple[Asked, .
     ValueError where the optimizer lacks what a layer asks for, or no layer is left to train.
     """
     trained = [layer for layer in layers if layer.shapes]
-    if all(isinstance(layer, Dense) and layer.frozen for layer in trained):
+    if all(isinstance(layer, Dense | Embedding) and layer.frozen for layer in trained):
         raise ValueError(f"frozen: all {len(trained)} layers are, expected at least one that can be trained")
     asked = tuple(_asked(layer, k, optimizer) for k, layer in enumerate(layers))
     return () if set(asked) == {NOTHING} else asked
 
 
 def _asked(layer: Layer, k: int, optimizer: Optimizer) -> Asked:
-    if not isinstance(layer, Dense):  # a norm has no such arguments
+    if not isinstance(layer, Dense | Embedding):  # a norm has no such arguments
         return NOTHING
     numbers = None
     if layer.weight_decay is not None:
@@ -38,4 +39,5 @@ def _asked(layer: Layer, k: int, optimizer: Optimizer) -> Asked:
         numbers = (*optimizer.numbers[:at], layer.weight_decay, *optimizer.numbers[at + 1 :])
     elif layer.lr_factor != 1:
         numbers = optimizer.numbers
-    return layer.frozen, layer.lr_factor, layer.l1, layer.max_norm or 0.0, numbers
+    l1, most = (layer.l1, layer.max_norm or 0.0) if isinstance(layer, Dense) else (0.0, 0.0)
+    return layer.frozen, layer.lr_factor, l1, most, numbers

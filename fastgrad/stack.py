@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .embedding import Embedding
 from .layers import Dense, Dropout, check_chain, read_layers
 from .norms import BatchNorm, LayerNorm, of_width
 
-Layer = Dense | BatchNorm | LayerNorm
+Layer = Dense | BatchNorm | LayerNorm | Embedding
 MOST_BLOCKS = 4  # that begin, or end, at one layer; kernels/declare.pxi
 
 
@@ -104,7 +105,7 @@ def read(layers: Any, activation: Any, init: Any = None) -> Stack:
 
 def is_more(item: Any) -> bool:
     """Is it more than a list of `Dense` or of sizes may hold?"""
-    return isinstance(item, Dropout | BatchNorm | LayerNorm | Residual)
+    return isinstance(item, Dropout | BatchNorm | LayerNorm | Residual | Embedding)
 
 
 def flat(layers: Sequence[Any]) -> list[Any]:
@@ -117,9 +118,12 @@ def checked(layers: Sequence[Layer], drops: tuple[float, ...], blocks: tuple[tup
     dense = [layer for layer in layers if isinstance(layer, Dense)]
     if not dense:
         raise ValueError("layers must hold an fg.Dense, which says how wide they are")
+    for k, layer in enumerate(layers):
+        if isinstance(layer, Embedding) and (k or any(start == 0 for start, _ in blocks)):
+            raise ValueError(f"layers: {layer} must stand first, outside of any Residual: it takes columns of X")
     width, placed = dense[0].inputs, []
     for layer in layers:
-        placed.append(layer if isinstance(layer, Dense) else of_width(layer, width))
+        placed.append(of_width(layer, width) if isinstance(layer, BatchNorm | LayerNorm) else layer)
         width = placed[-1].outputs
     check_chain(placed)
     for k, (start, end) in enumerate(blocks):

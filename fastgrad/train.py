@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import arrays, csr, lazy
-from .batches import Batches, inside, not_finite, read_data, read_matrix
+from .batches import Batches, bad_row, inside, not_finite, read_data, read_matrix
 from .csr import CSR
 from .diagnosis import first_bad_layer, last_bad_layer
 from .history import DivergenceError, History
@@ -66,15 +66,15 @@ def publish(record: Record, mean: Array | None = None) -> None:
     run.ahead = False
 
 
-def assign(record: Record, layers: Mapping[int, Sequence[Array]]) -> None:
-    """Replace (W, b) of some layers, all at once; RuntimeError while a training runs."""
+def assign(record: Record, pairs: Mapping[int, Sequence[Array]]) -> None:
+    """Replace some pairs of parameters, by their places, all at once; RuntimeError while a training runs."""
     with training(record, "the parameters cannot be assigned while fit runs on this network in another thread"):
-        if 0 in layers:
+        if 0 in pairs:
             lazy.meet_all(record)
         buffer = aligned(record.program.size, record.dtype)
         buffer[:] = record.published if record.run is None or not record.run.ahead else record.run.params
-        for k, (W, b) in layers.items():
-            record.put(buffer, k, W, b)
+        for place, (W, b) in pairs.items():
+            record.put(buffer, record.parts[place], W, b)
         record.published = buffer
         if record.run is not None:
             record.run.ahead = False
@@ -94,7 +94,7 @@ def scores(record: Record, X: Any, link: bool, threads: int | None) -> Array:
     count = choose_threads(threads, forward_flops(record, matrix))
     # the kernel looks for NaN while a row is in the first cache; only then do we look where it was
     if record.program.scores(params, matrix, out, link, count, True) is None:
-        not_finite(matrix, "X", record.dtype)
+        bad_row(record, matrix, "X")
     return out[0] if single else out
 
 
@@ -106,7 +106,7 @@ def loss(record: Record, data: Batches, params: Array, threads: int | None) -> f
     count = choose_threads(threads, forward_flops(record, data.X))
     total = record.program.losses(params, data.X, data.y, data.weight, count, data.on_disk)
     if total is None:
-        not_finite(data.X, data.names[0], record.dtype)
+        bad_row(record, data.X, data.names[0])
     if not math.isfinite(total):
         data.require_finite(record.dtype)
     weight = data.rows if data.weight is None else float(data.weight.sum())
@@ -139,12 +139,12 @@ def gradient(
         seed=record.seed, stream=DROPS,
     )  # fmt: skip
     if status == BAD_ROW:
-        not_finite(data.X, data.names[0], record.dtype)
+        bad_row(record, data.X, data.names[0])
     if status in (BAD_LOSS, BAD_GRADIENT):
         data.require_finite(record.dtype)
     if status == BAD_LOSS:
         raise FloatingPointError(f"the loss is not finite ({batch_loss}); there is no gradient")
-    return batch_loss, [record.whole_arrays(store[0], k, False) for k in record.trained]
+    return batch_loss, record.pairs(store[0], False)
 
 
 class Run:
@@ -272,7 +272,7 @@ def partial_fit(
         run.passes = PARTIAL_PASSES + int(run.reached[0]) % PARTIAL_PASSES
         done, status = run.steps(data, batch, count, None, 0, steps, rate)[:2]
         if status == BAD_ROW:
-            not_finite(data.X, data.names[0], record.dtype)
+            bad_row(record, data.X, data.names[0])
         if status in (BAD_LOSS, BAD_GRADIENT):
             raise diverged(run, data, batch, None, 0, done, status)
         total, weight, _ = run.reached[3]

@@ -25,9 +25,11 @@ def forward_flops(record: Record, X: Matrix) -> float:
 
 
 def step_flops(record: Record, X: Matrix, batch: int) -> float:
-    """Arithmetic of a step of `batch` rows.  Where X is sparse its first layer is soon multiplied; the optimizer remains."""
+    """Arithmetic of a step of `batch` rows.  Where X is sparse, or codes, its first layer is soon multiplied; the optimizer
+    remains."""
     if not isinstance(X, CSR):
-        return batch * record.flops_step
+        tables = record.embedding.kernel if record.embedding else ()
+        return batch * record.flops_step + UPDATE_FLOPS * sum(n * d for _, n, d in tables)
     first = record.layers[0]
     filled = X.nonzeros / len(X)
     updated = first.inputs if record.vocabulary is None else min(batch * filled, first.inputs)

@@ -20,7 +20,8 @@ class Stacked:
         self.layers, self.blocks, self.loss = net._record.layers, net._record.blocks, net.loss_name
         pairs = zip(net.weights, net.biases, strict=True)
         self.pairs = {
-            k: [np.array(a, np.float64) for a in pair] for k, pair in zip(net._record.trained, pairs, strict=True)
+            part.layer: [np.array(a, np.float64) for a in pair]
+            for part, pair in zip(net._record.parts, pairs, strict=True)
         }
         self.running = {name: np.array(a, np.float64) for name, a in net.named_buffers()}
 

@@ -115,13 +115,14 @@ def test_gradients_of_dense_rows(rng):
     [
         ([fg.LayerNorm(), fg.Dense(500, 3)], "need an fg.Dense outside of any fg.Residual as the first layer"),
         ([fg.Residual([fg.Dense(500, 500)]), fg.Dense(500, 3)], "need an fg.Dense outside of any fg.Residual"),
+        ([fg.Embedding(500, {0: (4, 1)}), fg.Dense(500, 3)], r"need an fg.Dense .* here that is Embedding\("),
         ([fg.Dense(500, 3, init="he_normal")], "takes a uniform init such as 'he_uniform', got init='he_normal'"),
         ([fg.Dense(500, 3, init="zeros")], "takes a uniform init such as 'he_uniform', got init='zeros'"),
         ([fg.Dense(500, 3, l1=0.1)], "the first layer must have none, got l1=0.1"),
         ([fg.Dense(500, 3, max_norm=2)], r"the first layer must have none, got max_norm=2\.0"),
         ([2**31 + 1, 3], "the first layer must have at most 2147483648 inputs, got 2147483649"),
     ],
-    ids=["norm", "residual", "he_normal", "zeros", "l1", "max_norm", "inputs"],
+    ids=["norm", "residual", "embedding", "he_normal", "zeros", "l1", "max_norm", "inputs"],
 )
 def test_networks_that_are_refused(layers, found):
     with pytest.raises(ValueError, match=f"^sparse_update='lazy': .*{found}"):
@@ -149,6 +150,18 @@ def test_what_older_versions_wrote(tmp_path, rng):
     again = fg.Network([1, 1])
     again.__setstate__({**state, "parameters": np.array(net.parameters)})
     assert_same(net, again)
+
+
+def test_pickles_that_number_parameters_by_layers(rng):
+    """As they did before there were embeddings."""
+    layers = [fg.Dense(500, 20), fg.LayerNorm(affine=False), fg.Dense(20, 3)]
+    for how in ("exact", "lazy"):
+        net = fg.Network(layers, seed=1, sparse_update=how)
+        net.predict(wide(rng))
+        state = net.__getstate__()
+        again = fg.Network([1, 1])
+        again.__setstate__({**state, "parameters": dict(zip((0, 2), state["parameters"].values(), strict=True))})
+        assert_same(net, again)
 
 
 def test_a_summary_tells_of_the_rows_that_there_are(rng):

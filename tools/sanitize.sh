@@ -19,7 +19,8 @@ build_copy "$work" v3 -g1 -O1 -fno-omit-frame-pointer -fsanitize=address,undefin
   tests/test_fit.py tests/test_partial_fit.py tests/test_properties.py tests/test_optimizers.py tests/test_divergence.py \
   tests/test_dropout.py tests/test_clipping.py tests/test_private_rows.py tests/test_layer_options.py \
   tests/test_averaging.py tests/test_accumulation.py tests/test_factorization_kernels.py tests/test_sparse.py \
-  tests/test_csr.py tests/test_lazy.py tests/test_lazy_layers.py tests/test_norms.py tests/test_residual.py
+  tests/test_csr.py tests/test_lazy.py tests/test_lazy_layers.py tests/test_norms.py tests/test_residual.py \
+  tests/test_embedding.py tests/test_embedding_inputs.py
 # detect_leaks=0: the interpreter and NumPy keep memory until the process ends, thousands of blocks that are not ours.
 # PYTHONMALLOC: every object in a block of its own from malloc, which the sanitizer guards; pymalloc's pools are not.
 cd "$work/copy"

@@ -97,7 +97,7 @@ def from_network(
     X = X.tocsr() if is_sparse(X) else X
     dtype = np.dtype(net.dtype)
     if dtype.itemsize < 8:  # the float64 copy has to see the numbers that the network sees
-        X, y, sample_weight = (rounded(a, dtype) for a in (X, y, sample_weight))
+        X, y, sample_weight = rounded_inputs(net, X, dtype), rounded(y, dtype), rounded(sample_weight, dtype)
     double = net.astype("float64")
 
     def loss(theta: Floats) -> float:
@@ -147,6 +147,16 @@ def rounded(array: Any, dtype: np.dtype[Any]) -> Any:
         return None
     values = array if is_sparse(array) else np.asarray(array)
     return values.astype(dtype) if values.dtype.kind == "f" else values
+
+
+def rounded_inputs(net: Any, X: Any, dtype: np.dtype[Any]) -> Any:
+    """X in the network's precision, but for columns that hold codes of an embedding: those are never rounded."""
+    values = rounded(X, dtype)
+    codes = [column for layer in getattr(net, "layers", ())[:1] for column, _ in getattr(layer, "columns", ())]
+    if codes and not is_sparse(X) and values.ndim == 2 and values.shape[1] > max(codes):
+        values = values.astype(np.float64)
+        values[:, codes] = np.asarray(X)[:, codes]
+    return values
 
 
 def row_gradients(double: Any, theta: Floats, X: Any, y: Any) -> Floats:

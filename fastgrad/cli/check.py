@@ -150,6 +150,8 @@ def random_rows(net: Any, rng: np.random.Generator) -> tuple[NDArray[Any], NDArr
     known = Encoding.from_dict(net.metadata["table"]) if "table" in net.metadata else None
     X = known.draw(ROWS_TO_CHECK, rng) if known else rng.normal(size=(ROWS_TO_CHECK, inputs))
     X = X.astype(net.dtype)
+    for column, (n, _) in getattr(net.layers[0], "columns", ()):  # of an embedding; float32 holds codes up to 2^24
+        X[:, column] = rng.integers(0, min(n, 2**24), ROWS_TO_CHECK)
     y = targets(LOSSES[net.loss_name].kind, ROWS_TO_CHECK, outputs, rng)
     assert y is not None, "a loss that wants several outputs has no network with one"
     if LOSSES[net.loss_name].kind == "real":

@@ -92,6 +92,13 @@ cdef extern from "sparse.h" nogil:
     real weighted_nonzeros(const real *start, const real *dz, const uint64 *by, const real *value, intp at, intp count,
                            intp first, intp K, real *out)
 
+cdef extern from "embedding.h" nogil:
+    enum: SPAN
+    int32 read_code(const Source *s, intp row, intp column, intp n)
+    void lay_row(const real *from_, intp n, real *row, intp gap, intp to)
+    real table_span(const real *start, const uint64 *by, intp at, intp count, intp base, intp dim, const real *dz, intp gap,
+                    intp to, intp first, intp n, real *out)
+
 cdef extern from "random.h" nogil:
     void shuffled(uint64 seed, uint64 stream, intp n, int32 *order)
     void uniform(uint64 seed, uint64 stream, intp n, double bound, double *out)
@@ -175,7 +182,15 @@ cdef enum:
     MOST_SLOTS = 6          # of an optimizer, in a lazy update
     DROP_STEPS = 65536      # a rate of dropout is known to one part in so many
 
-cdef enum: DENSE, LAYER_NORM, BATCH_NORM
+cdef enum: DENSE, LAYER_NORM, BATCH_NORM, EMBEDDING
+
+cdef struct Table:          # of an embedding
+    intp column             # of X, that holds its codes
+    intp rows, dim
+    intp first              # its first row, counted through all tables
+    intp to                 # its first column of the output
+    intp at                 # its place among the embedding's parameters
+    intp first_span         # of SPAN parameters, the tiles of an embedding
 
 cdef struct Layer:
     int kind
@@ -212,6 +227,12 @@ cdef struct Layer:
     real *shift
     double *moments         # the batch's means and unbiased variances, PANEL and PANEL in turn
     double *totals          # the sums of dZ and of dZ xhat, likewise
+    # an embedding (embedding.pxi), only as the first layer
+    Table *table
+    intp *number            # the columns of X that hold no codes
+    intp tables, numbers
+    intp codes, reals       # rows of all tables; reals of them in a parameters buffer
+    const int32 *code       # (N, tables): the tables' rows, counted through all tables
     # residual blocks
     real *F                 # f(Z), which is A unless a block ends here
     intp joins, hands
@@ -233,7 +254,7 @@ cdef struct Plan:           # everything that one call needs; the threads share 
     real *slots             # slot k of a parameter lies k * size behind its place
     real *G                 # sums of the gradient over slices; NULL where a batch is one slice
     real *X                 # panels of (N, I): the gathered batch; NULL where it is sparse
-    Nonzeros nonzeros       # the gathered batch where X is sparse
+    Nonzeros nonzeros       # the gathered batch where X is sparse, or its codes
     bint rests              # the optimizer leaves alone what has no gradient
     bint lazy               # only rows of the first W that the batch has touched get the optimizer's turn
     real *T                 # the gathered targets: like the last layer's A; NULL for labels

@@ -75,9 +75,9 @@ cdef void forward_norm(const Layer *q, const real *X, intp H, intp p0, intp p1, 
 
 cdef inline void part_of(const Layer *q, intp m, int thread, int threads, intp *p0, intp *p1, intp *r0,
                          intp *r1) noexcept nogil:
-    """By tiles: a thread's panels of all m rows, of a layer norm its rows of all panels."""
+    """By tiles: a thread's panels of all m rows, of a layer norm or an embedding its rows of all panels."""
     p0[0], p1[0], r0[0], r1[0] = 0, panels(q.I), 0, m
-    if q.kind == LAYER_NORM:
+    if q.kind == LAYER_NORM or q.kind == EMBEDDING:
         r0[0], r1[0] = m * thread // threads, m * (thread + 1) // threads
     else:
         p0[0], p1[0] = p1[0] * thread // threads, p1[0] * (thread + 1) // threads
@@ -123,7 +123,9 @@ cdef void backward_norm(const Layer *q, const Layer *below, real *dX, intp H, in
 cdef inline void backward_layer(const Layer *q, const Layer *below, real *dX, intp H, intp p0, intp p1, intp r0, intp r1,
                                 real *T) noexcept nogil:
     """dX of any layer, times f'(below); see `backward_input` and `backward_norm`."""
-    if q.kind != DENSE:
+    if q.kind == EMBEDDING:
+        backward_embedding(q, dX, H, r0, r1)
+    elif q.kind != DENSE:
         backward_norm(q, below, dX, H, p0, p1, r0, r1)
     else:
         backward_input(q, below, dX, H, p0, p1, r0, r1, T)

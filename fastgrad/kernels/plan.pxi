@@ -54,6 +54,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
         s.G = cut(base, &at, p.size if sums else 0)
         s.dX = cut(base, &at, panels(p.layer.I) * H * PANEL if dx else 0)
         join_blocks(s, p, base, &at, training)
+        cut_codes(s, base, &at, training)
         if walk == 0:
             s.arena = grab(at * sizeof(real))
             if s.arena == NULL:
@@ -66,7 +67,7 @@ cdef int start_plan(Plan *s, Program p, intp H, int threads, bint training, bint
 cdef void cut_norm(Layer *q, real *base, intp *at, intp H, bint training, bint by_batch) noexcept:
     """What a norm has besides the buffers of every layer."""
     cdef intp width = panels(q.O) * PANEL, doubles = 2 * width * sizeof(double) // sizeof(real)
-    if q.kind == DENSE:
+    if q.kind != LAYER_NORM and q.kind != BATCH_NORM:
         return
     q.by_batch = by_batch and q.kind == BATCH_NORM
     q.xhat = cut(base, at, width * H if training else 0)

@@ -137,12 +137,16 @@ cdef inline intp place_of_tile(const Layer *q, intp t, intp *p, intp *i, intp *m
 
 cdef intp size_of_weights(const Layer *q) noexcept nogil:
     """Reals of W in a parameters buffer."""
+    if q.kind == EMBEDDING:
+        return q.reals
     if q.kind != DENSE:
         return panels(q.O) * PANEL if q.affine else 0
     return panels(q.I) * PANEL if q.narrow else q.I * ceil_div(q.O, LANES) * LANES
 
 cdef intp count_tiles(const Layer *q) noexcept nogil:
     cdef intp whole = q.I // PANEL
+    if q.kind == EMBEDDING:
+        return q.tiles
     if q.narrow or q.kind != DENSE:
         return panels(q.I)
     return (whole * ceil_div(PANEL, ROWS) + ceil_div(q.I - whole * PANEL, ROWS)) * panels(q.O)
@@ -167,6 +171,9 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     cdef bint now = last and s.clip_norm == 0, sparse = l == 0 and s.nonzeros.on
     cdef bint may_rest = sparse and now and not begun and s.rests and not s.follows, rests = False
     cdef intp t, p, i, m, at, width, k = 0
+    if q.kind == EMBEDDING:
+        backward_tables(s, N, H, begun, last, thread, threads)
+        return
     if q.kind != DENSE:
         backward_norm_weights(s, l, N, H, begun, last, thread, threads)
         return
@@ -222,6 +229,9 @@ cdef void update_weights(Plan *s, intp l, real by, int thread, int threads) noex
     """W, b updated by the gradient in G, times `by`.  IN G, whose tiles the same thread has written."""
     cdef Layer *q = s.layer + l
     cdef intp t, p, i, m, at, n, width
+    if q.kind == EMBEDDING:
+        update_tables(s, by, thread, threads)
+        return
     if q.kind != DENSE:
         update_norm_weights(s, q, by, thread, threads)
         return

@@ -15,6 +15,8 @@ cdef class Program:
     """
     cdef Layer *layer
     cdef Block *block
+    cdef Table *table
+    cdef intp *number
     cdef readonly intp L, size, widest, tiles, blocks, batch_norms, inputs, behind
     cdef readonly bint lazy
     cdef const Loss *loss
@@ -23,7 +25,7 @@ cdef class Program:
     cdef real smooth, most
 
     def __cinit__(self, tuple sizes, tuple activations, str loss, tuple hyper, tuple drops=(), tuple norms=(),
-                  tuple blocks=(), bint lazy=False):
+                  tuple blocks=(), tuple tables=(), bint lazy=False):
         cdef intp l, at = 0
         cdef Layer *q
         cdef const Activation *row
@@ -42,6 +44,8 @@ cdef class Program:
                 q.kind = LAYER_NORM if norms[l][0] == "layer" else BATCH_NORM
                 _, q.eps, q.momentum, q.affine = norms[l]
                 self.batch_norms += q.kind == BATCH_NORM
+            if l == 0 and tables:
+                read_tables(self, q, tables)
             q.narrow = l == self.L - 1 and q.O == 1 and q.kind == DENSE
             row = find_activation(activations[l].encode())
             q.apply, q.grad, q.needs_z = row.apply, row.grad, row.needs_z
@@ -70,14 +74,17 @@ cdef class Program:
     def __dealloc__(self):
         free(self.layer)
         free(self.block)
+        free(self.table)
+        free(self.number)
 
-    def pack(self, params, intp l, W, b):
-        """Rows W (I, O) and b (O,), C-contiguous reals, into their places; of a norm gamma and beta (O,)."""
-        self.move(params, l, W, b, True)
+    def pack(self, params, intp l, W, b, intp table=0):
+        """Rows W (I, O) and b (O,), C-contiguous reals, into their places; of a norm gamma and beta (O,); of an embedding a
+        table, W (rows, dim), and an empty b."""
+        self.move(params, l, W, b, table, True)
 
-    def unpack(self, params, intp l, W, b):
+    def unpack(self, params, intp l, W, b, intp table=0):
         """The other way."""
-        self.move(params, l, W, b, False)
+        self.move(params, l, W, b, table, False)
 
     def put_rows(self, params, intp first, W):
         """Rows W (n, O), C-contiguous reals, into those of the first layer from `first` on."""
@@ -97,24 +104,26 @@ cdef class Program:
                     memcpy(p + k * q.I * PANEL + (first + i) * width, rows + i * q.O + k * PANEL,
                            least(PANEL, q.O - k * PANEL) * sizeof(real))
 
-    cdef move(self, params, intp l, W, b, bint inward):
+    cdef move(self, params, intp l, W, b, intp table, bint inward):
         cdef Layer *q = self.layer + l
         cdef Buffer P = flat(params, sizeof(real), self.size, inward)
-        cdef intp count = q.I * q.O if q.kind == DENSE else q.O
-        cdef Buffer w = flat(W, sizeof(real), count, not inward), c = flat(b, sizeof(real), q.O, not inward)
+        cdef intp count = q.I * q.O if q.kind == DENSE else q.O, biases = q.O, at = q.at_W
+        cdef intp i, k, n, width
+        if q.kind == EMBEDDING:
+            count, biases, at = q.table[table].rows * q.table[table].dim, 0, at + q.table[table].at
+        cdef Buffer w = flat(W, sizeof(real), count, not inward), c = flat(b, sizeof(real), biases, not inward)
         cdef real *p = <real *>P.view.buf
         cdef real *rows = <real *>w.view.buf
         cdef real *bias = <real *>c.view.buf
-        cdef intp i, k, n, width
         with nogil:
             if q.narrow or q.kind != DENSE:
-                carry_over(p + q.at_W, rows, q.I, inward)
+                carry_over(p + at, rows, count, inward)
             else:
                 for k in range(panels(q.O)):
                     n, width = least(PANEL, q.O - k * PANEL), vectors(q.O, k) * LANES
                     for i in range(q.I):
                         carry_over(p + q.at_W + k * q.I * PANEL + i * width, rows + i * q.O + k * PANEL, n, inward)
-            carry_over(p + q.at_b, bias, q.O, inward)
+            carry_over(p + q.at_b, bias, biases, inward)
 
     def running(self, params, intp l, mean, var, bint inward):
         """Running mean and variance (O,) of a batch norm, C-contiguous reals, into their places or out of them."""

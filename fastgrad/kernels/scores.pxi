@@ -47,7 +47,7 @@ cdef void block_of_rows(Plan *s, intp start, intp m) noexcept nogil:
     for l in range(s.L):
         q = s.layer + l
         if q.kind != DENSE:
-            forward_norm(q, below(s, l), s.H, 0, panels(q.O), 0, m)
+            forward_other(q, below(s, l), s.H, 0, panels(q.O), 0, m)
         elif l == 0 and s.nonzeros.on:
             forward_first(s, 0, m)
         elif q.narrow:

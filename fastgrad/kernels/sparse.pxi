@@ -127,8 +127,8 @@ cdef void forward_first(Plan *s, intp r0, intp r1) noexcept nogil:
         forward_sparse(s, r0, r1)
 
 cdef void sort_slice(Plan *s, intp m, int thread, int threads) noexcept nogil:
-    """A thread's share of sorting the m rows' nonzeros by column; a barrier follows."""
-    cdef intp I = s.layer.I
+    """A thread's share of sorting the m rows' nonzeros, or codes, by column; a barrier follows."""
+    cdef intp I = s.layer.codes if s.layer.kind == EMBEDDING else s.layer.I
     if thread == 0:
         s.nonzeros.rows = m
     sort_nonzeros(&s.nonzeros, s.nonzeros.stop[m - 1], I, I * thread // threads, I * (thread + 1) // threads)

@@ -33,6 +33,8 @@ cdef void gather(Plan *s, intp start, intp r0, intp r1, double total) noexcept n
                 gather_row(&s.t, at, s.T + r * PANEL, s.H * PANEL, 0)
         if s.weight != NULL:
             s.scale[r] = <real>(s.weight[at] / total)
+    if s.layer.kind == EMBEDDING:
+        gather_codes(s, start, r0, r1)
 
 cdef void draw_masks(Plan *s, intp start, intp r0, intp r1) noexcept nogil:
     """Dropout's masks for rows start + r0 .. start + r1 of this pass over the data."""
@@ -178,7 +180,7 @@ cdef void there_and_back(Plan *s, intp start, intp r0, intp r1, double total, re
     for l in range(s.L):
         q = s.layer + l
         if q.kind != DENSE:
-            forward_norm(q, below(s, l), s.H, 0, panels(q.O), r0, r1)
+            forward_other(q, below(s, l), s.H, 0, panels(q.O), r0, r1)
         elif l == 0 and s.nonzeros.on:
             forward_first(s, r0, r1)
         elif q.narrow:
@@ -208,7 +210,7 @@ cdef void there_and_back_by_tile(Plan *s, intp start, intp m, double total, real
         q = s.layer + l
         if q.kind != DENSE:
             part_of(q, m, thread, threads, &p0, &p1, &q0, &q1)
-            forward_norm(q, below(s, l), s.H, p0, p1, q0, q1)
+            forward_other(q, below(s, l), s.H, p0, p1, q0, q1)
         elif l == 0 and s.nonzeros.on:
             forward_first(s, r0, r1)
         elif q.narrow:
@@ -286,7 +288,7 @@ cdef bint one_step(Plan *s, intp k, int thread, int threads) noexcept nogil:
             if thread == 0:
                 stopped(s, mean_loss(s, loss, total))
             return False
-        if s.nonzeros.on and s.lowest == 0:
+        if s.lowest == 0 and (s.nonzeros.on or s.layer.kind == EMBEDDING):
             sort_slice(s, m, thread, threads)
             barrier(s.gate, threads)
         for l in range(s.lowest, s.L):

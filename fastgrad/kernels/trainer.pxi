@@ -44,7 +44,7 @@ cdef class Trainer:
             self.s.loss = NULL
         read_options(&self.s, options)
         q = self.s.layer
-        if sparse and l2 == 0:
+        if (sparse or q.kind == EMBEDDING) and l2 == 0:
             self.s.rests = rests_on_zero(row, q.hyper) if q.c == q.own else rests_on_zero(row, self.s.hyper)
         self.s.lengthy = 6.0 * H * program.size > 2e9         # flops: tens of milliseconds
 
@@ -108,7 +108,7 @@ cdef class Trainer:
 
     def gradient(self, slots, intp l, W, b):
         """dW (I, O) and db (O,) of layer l out of a `store` slot."""
-        self.program.move(slots, l, W, b, False)
+        self.program.move(slots, l, W, b, 0, False)
 
 # ---- an optimizer on its own ---------------------------------------------------------------------------------------
 cdef struct Sweep:
