@@ -10,6 +10,7 @@ import doctest
 import graphlib
 import importlib
 import json
+import linecache
 import os
 import re
 import subprocess
@@ -427,4 +428,7 @@ def test_readme_examples(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"README.md, block {number}", "exec"), names)
+        name = f"<README.md, block {number}>"
+        linecache.cache[name] = len(block), None, block.splitlines(keepends=True), name  # fg.grad reads its function
+        exec(compile(block, name, "exec"), names)
+    assert f"```python\n{names['slope'].source.strip()}\n```" in README.read_text(encoding="utf-8")
