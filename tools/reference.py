@@ -16,7 +16,7 @@ import fastgrad
 # page -> title, modules
 TOPICS = {
     "networks": ("Networks and training", ("model", "network")),
-    "layers": ("Layers", ("layers", "norms", "stack")),
+    "layers": ("Layers", ("layers", "norms", "stack", "embedding")),
     "losses": ("Losses", ("losses",)),
     "optimizers": ("Optimizers", ("optimizers",)),
     "schedules": ("Schedules", ("schedules",)),

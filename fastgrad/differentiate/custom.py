@@ -8,7 +8,7 @@ from typing import Any
 
 
 def custom_gradient(rule: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callable[..., Any]:
-    """The function whose value and derivative `rule` gives: rule(*args) = (value, pull), pull(d) = an adjoint each.
+    """The function whose value and derivative `rule` gives: `rule(*args)` = (value, pull), pull(d) = an adjoint each.
 
     As jax.custom_gradient: d is the adjoint of the value, a number or an array of its shape; pull returns one array of
     the argument's shape, or a tuple where there are several arguments. Both must be Python that fastgrad can read; the value
