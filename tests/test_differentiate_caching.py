@@ -5,7 +5,6 @@ Left out: speed; folders of other users, where the tests do not run as root (onl
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import stat
 import subprocess
@@ -141,22 +140,27 @@ def test_tracebacks_quote_the_text(place):
     assert str(caught.traceback[-1].statement).strip() == "return 1 / x"
 
 
-def work(start, answers):
-    start.wait(30)
-    double, _ = compile_double()
-    answers.put(double(4.0))
+def beside():
+    """The environment of another process that finds this very package."""
+    path = os.pathsep.join(filter(None, [str(Path(fastgrad.__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def test_many_processes_at_once(place):
-    context = multiprocessing.get_context("spawn")
-    start, answers = context.Barrier(3), context.Queue()
-    workers = [context.Process(target=work, args=(start, answers)) for _ in range(3)]
+    code = (
+        "import sys; from numba import float64; from fastgrad.differentiate import compiling\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        f"print(compiling.compiled({TEXT!r}, 'double', (float64,))(4.0))"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    workers = [subprocess.Popen([sys.executable, "-P", "-c", code], env=beside(), text=True, **pipes) for _ in range(3)]
     for worker in workers:
-        worker.start()
-    assert [answers.get(timeout=60) for _ in workers] == [8.0] * 3
-    for worker in workers:
-        worker.join(30)
-        assert worker.exitcode == 0
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:  # all have imported what they need, and begin together
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    assert [float(worker.communicate(timeout=120)[0]) for worker in workers] == [8.0] * 3
+    assert [worker.returncode for worker in workers] == [0] * 3
     assert len(list(place.glob("*.py"))) == 1 and not list(place.glob(".*"))
 
 
@@ -168,12 +172,6 @@ def test_a_new_process_compiles_nothing(place):
         "double = compiling.compiled(text, 'double', [float64])\n"
         "print(double(4.0), sum(double.stats.cache_hits.values()))"
     )
-    path = os.pathsep.join(filter(None, [str(Path(fastgrad.__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, env=beside(), capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["8.0", "1"], done.stderr

@@ -263,7 +263,7 @@ def test_contenders_predict_alike(name, rows):
 
 
 def test_fastgrad_answers_every_kind_of_task():
-    assert set(worker.FASTGRAD) == {"train", "predict", "mnist", "online", *pieces.PREPARE}
+    assert set(worker.FASTGRAD) == {"train", "predict", "mnist", "online", "gradient", *pieces.PREPARE}
     for task in (Task("update", (100,), quick=True), Task("online", (20, 1), quick=True)):
         prepared, _ = worker.prepare("fastgrad", task)
         answer = prepared.run()

@@ -137,8 +137,9 @@ def finite_difference(
 
     def along(t: Floats, number: Floats) -> Floats:
         t, number = np.broadcast_arrays(t, number)
+        # of F - F(theta): the formula's weights sum to zero but for rounding, which would give a constant a slope
         values = [
-            surface.origin if s == 0 else surface.at(lines[int(k)], float(s))
+            0.0 * surface.origin if s == 0 else surface.at(lines[int(k)], float(s)) - surface.origin
             for s, k in zip(t.ravel(), number.ravel(), strict=True)
         ]
         return np.array(values, dtype=np.float64).reshape(t.shape)
