@@ -15,6 +15,8 @@ from ..schedules import Schedule
 from .rules import ACTIVATIONS, MORE_LOSSES, REGRESSION
 
 STOCHASTIC = ("sgd", "adam")
+# data frames come column by column; shuffled rows of those cost a cache miss for each value, twice the time of a training
+ROWS = "C"
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from ..losses import Loss
-from .arguments import ATTRIBUTES, CLASSIFIER_CONSTRAINTS, TEXT
+from .arguments import ATTRIBUTES, CLASSIFIER_CONSTRAINTS, ROWS, TEXT
 from .base import BaseMLP
 from .rules import classification_loss
 
@@ -97,7 +97,7 @@ True
 
     def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32), reset=reset
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=(np.float64, np.float32), reset=reset, order=ROWS
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from ..losses import Loss
-from .arguments import ATTRIBUTES, REGRESSOR_CONSTRAINTS, TEXT
+from .arguments import ATTRIBUTES, REGRESSOR_CONSTRAINTS, ROWS, TEXT
 from .base import BaseMLP
 from .rules import MORE_LOSSES, regression_loss
 
@@ -72,7 +72,7 @@ True
 
     def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
+            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, order=ROWS,
             dtype=(np.float64, np.float32), reset=reset,
         )  # fmt: skip
         if y.ndim == 2 and y.shape[1] == 1:
