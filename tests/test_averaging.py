@@ -6,14 +6,14 @@ The oracle is a plain training whose parameters are read after each step or epoc
 from __future__ import annotations
 
 import itertools
-import sys
 
 import numpy as np
 import pytest
+from interrupted import interrupted, same
 from oracle import bits, network
 
 import fastgrad as fg
-from fastgrad import averaging, loop, pace, train
+from fastgrad import averaging, loop, train
 from fastgrad.network import aligned
 
 
@@ -194,13 +194,6 @@ def test_a_failing_callback_leaves_the_mean(average, data):
 # ---- checkpoints -----------------------------------------------------------------------------------------------------
 
 
-def same(one, other):
-    assert bits(one) == bits(other)
-    assert {k: v for k, v in one.history.items() if k != "seconds"} == {
-        k: v for k, v in other.history.items() if k != "seconds"
-    }
-
-
 @pytest.mark.parametrize("average", AVERAGES.values(), ids=AVERAGES)
 @pytest.mark.parametrize("epoch", [0, 1, 2, 4])
 def test_a_fit_in_two_parts_is_the_fit_in_one(average, epoch, dtype, data, path):
@@ -222,12 +215,6 @@ def test_nothing_left_to_do_leaves_the_mean(data, path):
     assert bits(resumed) == bits(whole)
 
 
-@pytest.fixture
-def small_calls(monkeypatch):
-    """The kernels come back after every two steps."""
-    monkeypatch.setattr(pace.Pace, "next", lambda self: (1, 2))
-
-
 @pytest.mark.parametrize("average", AVERAGES.values(), ids=AVERAGES)
 @pytest.mark.parametrize("looks", range(1, 14, 2))
 def test_out_of_time_within_an_epoch(average, looks, data, path, small_calls, monkeypatch):
@@ -242,52 +229,20 @@ def test_out_of_time_within_an_epoch(average, looks, data, path, small_calls, mo
     same(resumed, whole)
 
 
-class LineTracer:
-    """Raises KeyboardInterrupt on the n-th line that loop.py runs, as a signal's handler may."""
-
-    def __init__(self, at):
-        self.at, self.count = at, 0
-
-    def __call__(self, frame, event, argument):
-        if frame.f_code.co_filename != loop.__file__ or frame.f_code.co_name.startswith("_save"):
-            return None
-        if event == "line":
-            self.count += 1
-            if self.count == self.at:
-                raise KeyboardInterrupt
-        return self
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("average", [fg.EMA(0.9), fg.SWA(1)], ids=["ema", "swa"])
 def test_ctrl_c_on_any_line_loses_nothing(average, data, path, small_calls):
     fit = {"epochs": 3, "batch_size": 16, "average": average, "validation": 0.2, "early_stopping": 5}
     whole = network()
     whole.fit(*data, **fit)
-    at, written, before = 1, 0, sys.gettrace()
-    while True:
-        path.unlink(missing_ok=True)
-        net = network()
-        prepared = loop.prepare(
-            net._record, *data, optimizer="adam", callbacks=(), sample_weight=None, threads=None, max_seconds=None,
-            shuffle=True, metrics=(), checkpoint_path=path, resume=None, schedule=None, **fit,
-        )  # fmt: skip
-        sys.settrace(LineTracer(at))
-        try:
-            loop.run(prepared, False)
-        except KeyboardInterrupt:
-            pass
-        else:
-            break
-        finally:
-            sys.settrace(before)
+    written = 0
+    for net in interrupted(data, path, fit, 1, 3):
         assert np.isfinite(net.parameters).all()
         if path.exists():
             written += 1
             resumed = network()
             resumed.fit(*data, resume=path, **fit)
             same(resumed, whole)
-        at += 3
     assert written > 20
 
 

@@ -14,12 +14,13 @@ import time
 
 import numpy as np
 import pytest
+from interrupted import interrupted, same
 from oracle import bits, network
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fastgrad as fg
-from fastgrad import catalog, checkpoint, loop, pace
+from fastgrad import catalog, checkpoint, loop
 
 EPOCHS = 5
 
@@ -32,16 +33,6 @@ def data(rng):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "c.safetensors"
-
-
-def told(history):
-    return {name: column for name, column in history.items() if name != "seconds"}
-
-
-def same(one, other):
-    assert bits(one) == bits(other)
-    assert told(one.history) == told(other.history)
-    assert one._record.epochs_seen == other._record.epochs_seen
 
 
 def stop_after(epoch):
@@ -112,12 +103,6 @@ def test_a_checkpoint_is_a_network_too(data, path):
     assert bits(again) == bits(whole)
 
 
-@pytest.fixture
-def small_calls(monkeypatch):
-    """The kernels come back after every two steps."""
-    monkeypatch.setattr(pace.Pace, "next", lambda self: (1, 2))
-
-
 @pytest.mark.parametrize("looks", range(1, 12))
 def test_out_of_time_within_an_epoch(looks, data, path, small_calls, monkeypatch):
     whole, cut, resumed = network(), network(), network()
@@ -128,22 +113,6 @@ def test_out_of_time_within_an_epoch(looks, data, path, small_calls, monkeypatch
     monkeypatch.setattr(loop, "_late", lambda fit: False)
     resumed.fit(*data, epochs=3, batch_size=8, resume=path)
     same(resumed, whole)
-
-
-class LineTracer:
-    """Raises KeyboardInterrupt on the n-th line that loop.py runs, as a signal's handler may."""
-
-    def __init__(self, at):
-        self.at, self.count = at, 0
-
-    def __call__(self, frame, event, argument):
-        if frame.f_code.co_filename != loop.__file__ or frame.f_code.co_name.startswith("_save"):
-            return None
-        if event == "line":
-            self.count += 1
-            if self.count == self.at:
-                raise KeyboardInterrupt
-        return self
 
 
 @pytest.mark.slow
@@ -159,29 +128,13 @@ def test_ctrl_c_on_any_line_loses_nothing(part, data, path, small_calls):
     }
     whole = network()
     whole.fit(*data, **fit)
-    at, written, before = part + 1, 0, sys.gettrace()
-    while True:
-        path.unlink(missing_ok=True)
-        prepared = loop.prepare(
-            network()._record, *data, optimizer="adam", callbacks=(), sample_weight=None, threads=None, max_seconds=None,
-            shuffle=True, metrics=(), checkpoint_path=path, resume=None, **fit,
-        )  # fmt: skip
-        tracer = LineTracer(at)
-        sys.settrace(tracer)
-        try:
-            loop.run(prepared, False)
-        except KeyboardInterrupt:
-            pass
-        else:
-            break
-        finally:
-            sys.settrace(before)
+    written = 0
+    for _ in interrupted(data, path, fit, part + 1, 4):
         if path.exists():
             written += 1
             resumed = network()
             resumed.fit(*data, resume=path, **fit)
             same(resumed, whole)
-        at += 4
     assert written > 10
 
 

@@ -5,12 +5,12 @@ Left out: the build of the site, which needs Sphinx (nox -s docs).
 
 from __future__ import annotations
 
-import linecache
 import re
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pages
 import pytest
 
 if not Path(__file__).parents[1].joinpath("tools").is_dir():
@@ -50,12 +50,7 @@ def test_a_module_without_a_topic_gets_a_page_of_its_own(monkeypatch):
 
 @pytest.mark.parametrize("page", sorted(Path(__file__).parents[1].glob("docs/*.md")), ids=lambda path: path.name)
 def test_the_examples_of_a_page_run(page):
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    names: dict[str, object] = {}
-    for number, block in enumerate(blocks, 1):
-        name = f"<{page.name}, block {number}>"
-        linecache.cache[name] = len(block), None, block.splitlines(keepends=True), name  # fg.grad reads its function
-        exec(compile(block, name, "exec"), names)
+    pages.run(page)
 
 
 # ---- the rule itself ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 
 pytest.importorskip("sklearn")
@@ -279,11 +280,7 @@ def test_pickles_clones_and_searches(data, model):
 def test_the_guide(capsys):
     if not GUIDE.is_file():
         pytest.skip(f"{GUIDE} is not here")
-    names: dict[str, object] = {}
-    for number, block in enumerate(
-        re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.S | re.M), 1
-    ):
-        exec(compile(block, f"{GUIDE.name}, block {number}", "exec"), names)
+    number, names = pages.run(GUIDE)
     errors, *_, ours, popular = capsys.readouterr().out.splitlines()
     assert number == 7 and names["ids"].shape == (3,)
     ours_error, bias_error = map(float, re.findall(r"0\.\d+", errors))

@@ -10,13 +10,13 @@ import doctest
 import graphlib
 import importlib
 import json
-import linecache
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pages
 import pytest
 
 import fastgrad
@@ -423,12 +423,7 @@ def test_readme_commands_on_a_table(tmp_path):
 def test_readme_examples(tmp_path, monkeypatch):
     if not README.is_file():
         pytest.skip("README.md is not beside the tests")
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert blocks, "README.md shows no Python"
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for number, block in enumerate(blocks, 1):
-        name = f"<README.md, block {number}>"
-        linecache.cache[name] = len(block), None, block.splitlines(keepends=True), name  # fg.grad reads its function
-        exec(compile(block, name, "exec"), names)
+    count, names = pages.run(README)
+    assert count, "README.md shows no Python"
     assert f"```python\n{names['slope'].source.strip()}\n```" in README.read_text(encoding="utf-8")

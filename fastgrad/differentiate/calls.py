@@ -8,12 +8,12 @@ from typing import Any
 
 from . import comprehensions, methods, vocabulary
 from .builder import Builder
-from .expressions import expression
+from .expressions import expression, starred
 from .liveness import assigned, kept_by_functions
 from .program import Custom, Name, Op, Statement
 from .reading import plain, read
 from .structure import RESULT, Structurer
-from .values import UNBOUND, Closure, Items, Method, Scope, Static, flatten, is_expr
+from .values import UNBOUND, Closure, Method, Scope, Static, flatten, is_expr
 
 MOST_NESTED = 60
 
@@ -97,10 +97,7 @@ def _arguments(b: Builder, scope: Scope, node: ast.Call) -> tuple[list[Any], dic
     args: list[Any] = []
     for arg in node.args:
         if isinstance(arg, ast.Starred):
-            value = expression(b, scope, arg.value)
-            if not isinstance(value, tuple | Items):
-                raise b.error("has a length that is not known when the function is read", arg)
-            args += value if isinstance(value, tuple) else value.items
+            args += starred(b, scope, arg)
         else:
             args.append(expression(b, scope, arg))
     if any(word.arg is None for word in node.keywords):

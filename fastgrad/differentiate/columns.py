@@ -25,6 +25,7 @@ from fastgrad.differentiate.program import (
     assigned,
     leaves,
     substitute,
+    unused,
 )  # fmt: skip
 from fastgrad.differentiate.rules import make
 
@@ -41,12 +42,7 @@ class Blocks:
 
     def fresh(self, wanted: str, kind: Kind) -> Name:
         """A name that nothing else has."""
-        name, count = wanted, 1
-        while name in self.kinds:
-            count += 1
-            name = f"{wanted}_{count}"
-        self.kinds[name] = kind
-        return Name(name, kind)
+        return unused(self.kinds, wanted, kind)
 
     def copy(self, program: Program, known: dict[str, Expr]) -> list[Statement]:
         """The statements of a program under names of their own; `known` are set already."""

@@ -57,14 +57,19 @@ def _list(b: Builder, scope: Scope, node: ast.List) -> Any:
     return Items(tuple(_elements(b, scope, node.elts)))
 
 
+def starred(b: Builder, scope: Scope, node: ast.Starred) -> tuple[Any, ...]:
+    """The values that *node stands for."""
+    value = expression(b, scope, node.value)
+    if not isinstance(value, tuple | Items):
+        raise b.error("has a length that is not known when the function is read", node)
+    return value if isinstance(value, tuple) else tuple(value.items)
+
+
 def _elements(b: Builder, scope: Scope, nodes: list[ast.expr]) -> list[Any]:
     found: list[Any] = []
     for node in nodes:
         if isinstance(node, ast.Starred):
-            value = expression(b, scope, node.value)
-            if not isinstance(value, tuple | Items):
-                raise b.error("has a length that is not known when the function is read", node)
-            found += value if isinstance(value, tuple) else value.items
+            found += starred(b, scope, node)
         else:
             value = expression(b, scope, node)
             found.append(b.operand(value) if is_expr(value) else value)

@@ -34,6 +34,7 @@ from fastgrad.differentiate.program import (
     every,
     leaves,
     names,
+    unused,
 )
 from fastgrad.differentiate.rules import RULES, make, number, template, with_kind
 from fastgrad.differentiate.terms import letters, pruned
@@ -75,12 +76,7 @@ class Forward:
 
     def fresh(self, wanted: str, kind: Kind) -> Name:
         """A name that nothing else has."""
-        name, count = wanted, 1
-        while name in self.kinds:
-            count += 1
-            name = f"{wanted}{count}"
-        self.kinds[name] = kind
-        return Name(name, kind)
+        return unused(self.kinds, wanted, kind, "{}{}")
 
     def dot(self, name: Name) -> Name:
         """The companion of an active name."""

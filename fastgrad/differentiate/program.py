@@ -219,6 +219,16 @@ class Watched:
     path: str
 
 
+def unused(kinds: dict[str, Kind], wanted: str, kind: Kind, numbered: str = "{}_{}", first: int = 2) -> Name:
+    """A name that is not in `kinds`, now entered there: the wanted one or, where it is taken, one with a number."""
+    name, number = wanted, first
+    while name in kinds:
+        name = numbered.format(wanted, number)
+        number += 1
+    kinds[name] = kind
+    return Name(name, kind)
+
+
 def leaves(tree: Any) -> list[Any]:
     """The leaves of nested tuples, from left to right."""
     return [leaf for item in tree for leaf in leaves(item)] if isinstance(tree, tuple) else [tree]

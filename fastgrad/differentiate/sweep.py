@@ -12,17 +12,7 @@ from .aliases import direct_memory, roots, source_of, stored
 from .errors import DifferentiationError, Where
 from .indexing import whole
 from .kinds import Kind
-from .program import (
-    Assign,
-    Expr,
-    Lit,
-    Name,
-    Op,
-    Program,
-    Statement,
-    Store,
-    every,
-)
+from .program import Assign, Expr, Lit, Name, Op, Program, Statement, Store, every, unused
 from .rules import make
 from .tapes import Tapes
 
@@ -65,12 +55,7 @@ class Sweep:
 
     def fresh(self, base: str, kind: Kind) -> Name:
         """A name that the program does not have."""
-        name, k = base, 0
-        while name in self.kinds:
-            k += 1
-            name = f"{base}_{k}"
-        self.kinds[name] = kind
-        return Name(name, kind)
+        return unused(self.kinds, base, kind, first=1)
 
     def d(self, name: str) -> Name:
         """The adjoint of a variable."""
