@@ -114,7 +114,8 @@ def available_threads() -> int:
     if _after_fork:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(int(kernels(np.float32).max_threads()), cores, _quota(int(time.monotonic())))))
+    asked = int(_module(32, "base").max_threads())  # any module answers; this one has been asked for the processor
+    return max(1, math.ceil(min(asked, cores, _quota(int(time.monotonic())))))
 
 
 def choose_threads(asked: int | None, flops: float) -> int:

@@ -50,11 +50,14 @@ def read_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 class Record:
-    """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see."""
+    """Layers, loss, dtype and parameters of one network; `published` is the buffer that readers see.
+
+    `private`: only its owner reads it, and fills it, so that it need not be drawn, nor replaced by another to be published.
+    """
 
     def __init__(
         self, layers: tuple[Layer, ...], loss: Any, dtype: Any, seed: int, drops: tuple[float, ...] = (),
-        blocks: tuple[tuple[int, int], ...] = (), lazy: bool = False,
+        blocks: tuple[tuple[int, int], ...] = (), lazy: bool = False, private: bool = False,
     ) -> None:  # fmt: skip
         self.layers, self.loss, self.drops, self.blocks = layers, as_loss(loss), drops, blocks
         self.dtype = read_dtype(dtype)
@@ -84,8 +87,9 @@ class Record:
         self.history: Any = None  # of the last fit
         self.metadata: dict[str, Any] = {}  # the user's own, made of what JSON knows; travels with the network
         self.run: Any = None  # buffers and optimizer state of the training that partial_fit goes on with
-        self.published = aligned(self.program.size, self.dtype)
-        self.draw()
+        self.published, self.private = aligned(self.program.size, self.dtype), private
+        if not private:
+            self.draw()
 
     @property
     def outputs(self) -> int:

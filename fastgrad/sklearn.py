@@ -12,16 +12,43 @@ where early stopping kept some, else with a ValueError; scikit-learn goes on to 
 stopping finds nothing better, the parameters are the best of before; scikit-learn's are the last.
 """
 
-try:
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
     from .estimators.classifier import MLPClassifier
     from .estimators.detector import AutoencoderDetector
     from .estimators.recommender import MatrixFactorization
     from .estimators.regressor import MLPRegressor
+
+_PLACES = {
+    "AutoencoderDetector": ".estimators.detector",
+    "MLPClassifier": ".estimators.classifier",
+    "MLPRegressor": ".estimators.regressor",
+    "MatrixFactorization": ".estimators.recommender",
+}
+
+__all__ = ["AutoencoderDetector", "MLPClassifier", "MLPRegressor", "MatrixFactorization"]
+
+try:
+    import sklearn  # noqa: F401 - asked for here, so that its absence is told at once
 except ModuleNotFoundError as error:
-    if (error.name or "").split(".")[0] != "sklearn":
+    if error.name != "sklearn":
         raise
     raise ModuleNotFoundError(
         "fastgrad.sklearn needs scikit-learn 1.6 or newer: pip install 'fastgrad[sklearn]'", name="sklearn"
     ) from error
 
-__all__ = ["AutoencoderDetector", "MLPClassifier", "MLPRegressor", "MatrixFactorization"]
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'fastgrad.sklearn' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PLACES[name], __package__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

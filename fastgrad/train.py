@@ -7,6 +7,7 @@ where they lie.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -59,7 +60,7 @@ def training(record: Record, refusal: str = "this network is being trained by an
 def publish(record: Record, mean: Array | None = None) -> None:
     """Make the training's parameters, or a mean of them, what readers see (by a copy: they may still hold the old ones)."""
     run = record.run
-    fresh = aligned(record.program.size, record.dtype)
+    fresh = record.published if record.private else aligned(record.program.size, record.dtype)
     fresh[:] = run.params if mean is None else mean
     record.published = fresh
     run.origin = fresh if mean is None else None  # whoever goes on later starts from what readers see
@@ -158,7 +159,9 @@ class Run:
     """
 
     def __init__(self, record: Record, optimizer: Optimizer, l2: float = 0.0, by_rows: bool = False) -> None:
-        self.record, self.optimizer, self.l2, self.by_rows = record, optimizer, l2, by_rows
+        # weakly: the record holds its run, and a circle of large buffers would outlive their last user by a while
+        self._record = weakref.ref(record)
+        self.optimizer, self.l2, self.by_rows = optimizer, l2, by_rows
         self.clip, self.room = NO_CLIP, 0
         self.options = for_kernels(record.layers, optimizer)
         self.mean: Array | None = None
@@ -174,6 +177,13 @@ class Run:
         self.before: Array | None = None  # the parameters before the present partial_fit
         self._trainer: Any = None
         self._shape: tuple[Any, ...] = ()
+
+    @property
+    def record(self) -> Record:
+        """What it trains."""
+        record = self._record()
+        assert record is not None, "a run is used by those who hold its record"
+        return record
 
     def _fresh_slots(self) -> Array:
         slots = aligned(self.record.program.size, self.record.dtype, max(1, len(self.optimizer.slots)))

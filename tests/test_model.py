@@ -6,8 +6,10 @@ Left out: what it computes (test_computing.py) and how it trains (test_fit.py an
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -237,3 +239,15 @@ def test_copies_are_whole_and_stand_alone(data, dtype):
     assert other.dtype != net.dtype and other.layers == net.layers and net.dtype == dtype
     with pytest.raises(ValueError, match="dtype must be float32 or float64"):
         net.astype("int32")
+
+
+def test_buffers_go_with_their_last_user(data):
+    net = network("float64")
+    net.fit(*data, epochs=1)
+    record = weakref.ref(net._record)
+    gc.disable()
+    try:
+        del net
+        assert record() is None, "the network's buffers wait for the collector of circles"
+    finally:
+        gc.enable()

@@ -107,6 +107,25 @@ def test_threads_do_not_change_the_bits(name):
     assert len(curves) == 1
 
 
+def test_a_fit_leaves_the_parameters_of_the_fit_before_alone():
+    b = made("MLPClassifier").fit(X, y)
+    before, copies = b.coefs_, [W.copy() for W in b.coefs_]
+    b.set_params(random_state=5).fit(X, y)
+    assert all(np.array_equal(W, copy) for W, copy in zip(before, copies, strict=True))
+    assert not np.array_equal(b.coefs_[0], before[0])
+
+
+def test_texts_are_classes_in_any_order():
+    names = np.array(["wrong", "late", "right", "early"])
+    b, codes = made("MLPClassifier"), y % 4
+    b.fit(X, names[codes])
+    numbers = made("MLPClassifier").fit(X, np.argsort(np.argsort(names))[codes])
+    assert b.loss_curve_ == numbers.loss_curve_ and list(b.classes_) == sorted(names)
+    assert np.array_equal(b.predict(X), b.classes_[numbers.predict(X)])
+    with pytest.raises(ValueError, match="has classes not in"):
+        b.partial_fit(X, np.where(codes == 1, "new", names[codes]))
+
+
 def test_time_limit():
     b = made("MLPClassifier", max_seconds=0.0, max_iter=100)
     with warnings.catch_warnings():

@@ -32,7 +32,7 @@ from .engine import Engine, Epochs, Shape
 from .rules import ACTIVATIONS, learning_rate, output_name, update_rule
 
 Array = npt.NDArray[Any]
-Held = tuple[Matrix, Array, Array | None]  # X, targets (N, O), sample weights
+Held = tuple[Matrix, Array, Array | None]  # X, encoded targets, sample weights
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
@@ -91,8 +91,12 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         """ValueError where y holds what training does not know."""
 
     def _encode(self, y: Array) -> Array:
-        """y as numbers (N, O)."""
+        """y as the kernels take it: numbers (N, O), or the number of each row's class (N,), int32."""
         raise NotImplementedError
+
+    def _width(self, Y: Array) -> int:
+        """Outputs of the network for encoded targets."""
+        return int(Y.shape[1])
 
     def _weigh(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:
         """Sample weights, with what the classes weigh."""
@@ -100,10 +104,6 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _loss(self, dtype: Any) -> Loss:
         raise NotImplementedError
-
-    def _targets(self, Y: Array) -> Array:
-        """Targets (N, O) as the kernels take them."""
-        return Y
 
     def _strata(self, Y: Array) -> Array | None:
         """What the split for early stopping keeps in proportion."""
@@ -115,12 +115,13 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     # ---- fit ----
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> None:
+        before = getattr(self, "coefs_", None)
         with progress.unharmed(self):
             engine, data, Y = self._begin(X, y, sample_weight, incremental)
             asked = self._plan(engine, data, Y, incremental) if self._stochastic else None
         if incremental:
             assert asked is not None
-            self._fit_stochastic(engine, data, asked, incremental)
+            self._fit_stochastic(engine, data, asked, incremental, False)
             return
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         name, most = ("lbfgs-iter", None) if asked is None else ("epoch", self.max_iter)
@@ -128,7 +129,8 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         if asked is None:
             self._fit_lbfgs(engine, data, tasks)
         else:
-            self._fit_stochastic(engine, data, tasks.around(asked, lambda: self._as_fitted(engine)), incremental)
+            drawn = self.coefs_ is not before
+            self._fit_stochastic(engine, data, tasks.around(asked, lambda: self._as_fitted(engine)), False, drawn)
         tasks.close(lambda: self._as_fitted(engine))
 
     def _as_fitted(self, engine: Engine) -> dict[str, Any]:
@@ -155,7 +157,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         weight = None if weight is None else _check_sample_weight(weight, X)
         self._learn_classes(y, incremental)
         weight, Y = self._weigh(y, weight, incremental), self._encode(y)
-        self.n_outputs_ = Y.shape[1]
+        self.n_outputs_ = self._width(Y)
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize((X.shape[1], *hidden, self.n_outputs_), activations, X.dtype)
@@ -164,7 +166,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         # a line search needs more digits than float32 has
         engine = self._prepared(self.coefs_[0].dtype if self._stochastic else np.float64)
         self.out_activation_ = output_name(engine.shape.loss)
-        return engine, batches.read_data(engine.record, X, self._targets(Y), weight), Y
+        return engine, batches.read_data(engine.record, X, Y, weight), Y
 
     @property
     def _stochastic(self) -> bool:
@@ -277,7 +279,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             train.read_clip(self.clip_norm, None),
         )  # fmt: skip
 
-    def _fit_stochastic(self, engine: Engine, data: batches.Batches, asked: Epochs, incremental: bool) -> None:
+    def _fit_stochastic(
+        self, engine: Engine, data: batches.Batches, asked: Epochs, incremental: bool, drawn: bool
+    ) -> None:
+        """The epochs that are asked for.  `drawn`: the parameters are this fit's own, and the result may take their place."""
         self.n_iter_ = 0
         try:
             engine.epochs(data, asked)
@@ -286,9 +291,10 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         except DivergenceError as error:
             self.coefs_, self.intercepts_ = engine.parameters()
             self._diverged(error, data.rows if asked.rows is None else len(asked.rows))
-        self.coefs_, self.intercepts_ = engine.parameters()
         if self.early_stopping and not incremental:
             self.coefs_, self.intercepts_ = self._best_parameters
+        else:
+            self.coefs_, self.intercepts_ = engine.parameters((self.coefs_, self.intercepts_) if drawn else None)
         stopped = self._no_improvement_count > self.n_iter_no_change
         if self.n_iter_ == self.max_iter and not (stopped or incremental):
             warnings.warn(
@@ -320,7 +326,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         return kept, held
 
     def _read_validation_set(self, engine: Engine) -> tuple[Matrix, Array, Array | None, batches.Batches] | None:
-        """The validation_set, checked: X, targets (N, O), weights, and all that as the kernels take it."""
+        """The validation_set, checked: X, encoded targets, weights, and all that as the kernels take it."""
         if self.validation_set is None:
             return None
         if len(self.validation_set) not in (2, 3):
@@ -332,7 +338,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         weight = None if weight is None else _check_sample_weight(weight, X)
         self._check_known(y, "validation_set")
         Y = self._encode(y)
-        read = batches.read_data(engine.record, X, self._targets(Y), weight, ("validation X", "validation y"))
+        read = batches.read_data(engine.record, X, Y, weight, ("validation X", "validation y"))
         return read.X, Y, weight, read
 
     def _judge(self, engine: Engine, held: Held | None) -> bool:

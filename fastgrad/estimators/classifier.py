@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils._unique import attach_unique
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
@@ -106,7 +107,8 @@ True
     def _learn_classes(self, y: Array, incremental: bool) -> None:
         """Set `classes_`, or hold y against those of before: all of them with `warm_start`, no other in partial_fit."""
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
+            # sought once and not three times: of texts that takes milliseconds
+            self._label_binarizer = LabelBinarizer().fit(attach_unique(y))
             self.classes_ = self._label_binarizer.classes_
             return
         if self.warm_start and set(unique_labels(y)) != set(self.classes_):
@@ -124,7 +126,12 @@ True
             )
 
     def _encode(self, y: Array) -> Array:
+        if self._multiclass and y.ndim == 1:
+            return np.searchsorted(self.classes_, y).astype(np.int32)
         return self._label_binarizer.transform(y).astype(bool)  # type: ignore[no-any-return]
+
+    def _width(self, Y: Array) -> int:
+        return len(self.classes_) if self._multiclass else super()._width(Y)
 
     def _weigh(self, y: Array, weight: Array | None, incremental: bool) -> Array | None:
         if self.class_weight is None:
@@ -141,9 +148,6 @@ True
     def _loss(self, dtype: Any) -> Loss:
         return classification_loss(self._multiclass, dtype)
 
-    def _targets(self, Y: Array) -> Array:
-        return Y.argmax(1).astype(np.int32) if self._multiclass else Y
-
     def _strata(self, Y: Array) -> Array | None:
         return Y if self.n_outputs_ == 1 else None
 
@@ -152,7 +156,7 @@ True
         return labels
 
     def _quality(self, outputs: Array, Y: Array, weight: Array | None) -> float:
-        truth = self._label_binarizer.inverse_transform(Y)
+        truth = self.classes_[Y] if self._multiclass else self._label_binarizer.inverse_transform(Y)
         return float(accuracy_score(truth, self._labels(outputs), sample_weight=weight))
 
     def __sklearn_tags__(self) -> Any:

@@ -20,12 +20,13 @@ from ..csr import Matrix
 from ..history import DivergenceError
 from ..layers import Dense
 from ..losses import Loss
-from ..network import Record, aligned
+from ..network import Record
 from ..optimizers import Optimizer
 from ..pace import Pace
 from .rules import LearningRate
 
 Array = npt.NDArray[Any]
+Pairs = tuple[list[Array], list[Array]]  # W, and b, of each layer
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,8 @@ class Engine:
         self.shape = shape
         pairs = itertools.pairwise(shape.sizes)
         layers = tuple(Dense(i, o, f) for (i, o), f in zip(pairs, shape.activations, strict=True))
-        self.record = Record(layers, shape.loss, shape.dtype, shape.seed, shape.drops)
         # one buffer for all uses: a fresh one would cost a page fault for each 4 kB, more than to fill it
-        self._loaded = aligned(self.record.program.size, self.record.dtype)
+        self.record = Record(layers, shape.loss, shape.dtype, shape.seed, shape.drops, private=True)
         self.run: train.Run | None = None
         self.pace: Pace | None = None  # of the last training
 
@@ -77,16 +77,23 @@ class Engine:
         """Make these the parameters."""
         dtype = self.record.dtype
         for k, (W, b) in enumerate(zip(coefs, intercepts, strict=True)):
-            self.record.program.pack(self._loaded, k, np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype))
-        self.record.published = self._loaded
+            pair = np.ascontiguousarray(W, dtype), np.ascontiguousarray(b, dtype)
+            self.record.program.pack(self.record.published, k, *pair)
         if self.run is not None:
             self.run.origin = None  # whatever it came from, it is not what the buffer holds now
 
-    def parameters(self, buffer: Array | None = None) -> tuple[list[Array], list[Array]]:
-        """(coefs, intercepts): new arrays, of the parameters or of a buffer like theirs."""
-        buffer = self.record.published if buffer is None else buffer
-        pairs = [self.record.layer_arrays(buffer, k) for k in range(len(self.record.layers))]
-        return [W for W, _ in pairs], [b for _, b in pairs]
+    def parameters(self, over: Pairs | None = None) -> Pairs:
+        """(coefs, intercepts): new arrays, or those of `over`, C-contiguous and of this dtype, which are written over."""
+        return self._unpacked(self.record.published, over)
+
+    def _unpacked(self, buffer: Array, over: Pairs | None = None) -> Pairs:
+        """(coefs, intercepts) in a buffer of parameters, or of what belongs to each of them."""
+        if over is None:
+            pairs = [self.record.layer_arrays(buffer, k) for k in range(len(self.record.layers))]
+            return [W for W, _ in pairs], [b for _, b in pairs]
+        for k, (W, b) in enumerate(zip(*over, strict=True)):
+            self.record.program.unpack(buffer, k, W, b)
+        return over
 
     def predict(self, X: Any, threads: int | None) -> Array:
         """(N, O) after the loss's link."""
@@ -156,7 +163,7 @@ class Engine:
         run = self.run
         if run is None:
             return {"shape": self.shape}
-        slots = [self.parameters(slot) for slot in run.slots]
+        slots = [self._unpacked(slot) for slot in run.slots]
         return {"shape": self.shape, "optimizer": run.optimizer, "l2": run.l2, "slots": slots, "reached": run.reached}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
