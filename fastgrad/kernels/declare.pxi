@@ -132,6 +132,7 @@ cdef extern from * nogil:
     void outer_rows(intp m, const real *dz, const real *w, real *out)
     void mask_rows(real *a, intp m, intp live)
     real sum_values(const real *a, intp n)
+    double sum_in_double(const real *a, intp n)
     real finish_row(real *dz, const real *l, intp live, real scale)
     void softmax_rows(const real *z, intp gap, intp n, intp m, real *p)
     double fma_loop(intp rounds, real *sink)

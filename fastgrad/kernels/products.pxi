@@ -135,6 +135,23 @@ cdef inline intp place_of_tile(const Layer *q, intp t, intp *p, intp *i, intp *m
     width[0] = vectors(q.O, p[0]) * LANES
     return q.at_W + p[0] * q.I * PANEL + i[0] * width[0]
 
+cdef inline intp next_tile(const Layer *q, intp at, intp *p, intp *i, intp *m, intp *width) noexcept nogil:
+    """The tile behind one, as `place_of_tile` would tell, whose divisions take as long as a small tile's work."""
+    cdef intp first, rows
+    if q.narrow:
+        i[0] += PANEL
+        return at + PANEL
+    at += m[0] * width[0]
+    i[0] += m[0]
+    if i[0] == q.I:
+        i[0] = 0
+        p[0] += 1
+        width[0] = vectors(q.O, p[0]) * LANES
+    first = i[0] // PANEL * PANEL
+    rows = least(PANEL, q.I - first)
+    m[0] = least(even(rows), first + rows - i[0])
+    return at
+
 cdef intp size_of_weights(const Layer *q) noexcept nogil:
     """Reals of W in a parameters buffer."""
     if q.kind == EMBEDDING:
@@ -180,8 +197,9 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
     if l == 0 and s.lazy:
         backward_touched(s, N, now, thread, threads)
         return
-    for t in range(q.tiles * thread // threads, q.tiles * (thread + 1) // threads):
-        at = place_of_tile(q, t, &p, &i, &m, &width)
+    t = q.tiles * thread // threads
+    at = place_of_tile(q, t, &p, &i, &m, &width)
+    for t in range(t, q.tiles * (thread + 1) // threads):
         if begun:
             earlier = s.G + at
         if not now:
@@ -205,6 +223,7 @@ cdef void backward_weights(Plan *s, intp l, intp N, intp H, bint begun, bint las
             finish(s, q, at, tile, m * width)
         if i == 0:
             backward_bias(s, q, p, N, H, begun, now, t)
+        at = next_tile(q, at, &p, &i, &m, &width)
 
 cdef void backward_bias(Plan *s, const Layer *q, intp p, intp N, intp H, bint begun, bint now, intp t) noexcept nogil:
     cdef real tile[TILE]

@@ -240,6 +240,14 @@ INLINE real sum_values(const real *a, intp n) {
     for (; k < n; k++) sum += a[k];
     return sum;
 }
+/* the same in double, in eight chains: in one, each addition would wait for the one before */
+INLINE double sum_in_double(const real *a, intp n) {
+    double chain[8] = {0};
+    intp k = 0;
+    for (; k + 8 <= n; k += 8) UNROLL for (int j = 0; j < 8; j++) chain[j] += (double)a[k + j];
+    for (int j = 0; k < n; k++, j++) chain[j] += (double)a[k];
+    return ((chain[0] + chain[1]) + (chain[2] + chain[3])) + ((chain[4] + chain[5]) + (chain[6] + chain[7]));
+}
 /* OUT out: n values, at least one, and copies of something harmless up to a whole vector.  A single one is spread by one
    vector store, which the next vector load can take over; several small stores it would have to wait for */
 INLINE void spread(const real *a, intp n, real *out) {

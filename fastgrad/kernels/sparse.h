@@ -53,20 +53,24 @@ INLINE void ask_for_nonzeros(const Nonzeros *x, const int32_t *index, intp rows,
     PREFETCH(indices), PREFETCH(indices + 64), PREFETCH(values), PREFETCH(values + 64);
 }
 
-#define DIGIT 11 /* bits of a column that one pass of the sort looks at */
+#define MOST_DIGIT 11 /* bits of a column that one pass of the sort may look at */
 /* IN/OUT a: n keys, sorted by the column in their upper half, equal ones in their order; spare: as much room.  Gives where the
-   sorted keys are.  The same number of passes for all keys below `columns` << 32 */
+   sorted keys are.  The same number of passes for all keys below `columns` << 32, each over as few bits as that number needs */
 INLINE uint64_t *sort_keys(uint64_t *a, uint64_t *spare, intp n, intp columns) {
-    intp place[1 << DIGIT];
-    for (int shift = 32; shift == 32 || (columns - 1) >> (shift - 32); shift += DIGIT) {
-        memset(place, 0, sizeof place);
-        for (intp k = 0; k < n; k++) place[(a[k] >> shift) & ((1 << DIGIT) - 1)]++;
-        for (intp d = 0, sum = 0; d < 1 << DIGIT; d++) {
+    intp place[1 << MOST_DIGIT];
+    int bits = 1;
+    while ((columns - 1) >> bits) bits++;
+    const int passes = (bits + MOST_DIGIT - 1) / MOST_DIGIT, digit = (bits + passes - 1) / passes;
+    const intp ways = (intp)1 << digit;
+    for (int shift = 32; shift < 32 + passes * digit; shift += digit) {
+        memset(place, 0, (size_t)ways * sizeof *place);
+        for (intp k = 0; k < n; k++) place[(a[k] >> shift) & (uint64_t)(ways - 1)]++;
+        for (intp d = 0, sum = 0; d < ways; d++) {
             const intp count = place[d];
             place[d] = sum;
             sum += count;
         }
-        for (intp k = 0; k < n; k++) spare[place[(a[k] >> shift) & ((1 << DIGIT) - 1)]++] = a[k];
+        for (intp k = 0; k < n; k++) spare[place[(a[k] >> shift) & (uint64_t)(ways - 1)]++] = a[k];
         uint64_t *swap = a;
         a = spare;
         spare = swap;

@@ -328,24 +328,17 @@ cdef void stopped(Plan *s, double loss) noexcept nogil:
         s.status = BAD_LOSS
 
 cdef double norm_of_gradient(const Plan *s) noexcept nogil:
-    """Of W and b, before any clipping: sums of squares in tile order."""
-    cdef double squares = 0
-    cdef intp i
-    for i in range(2 * s.tiles):
-        squares += s.squares[i]
-    return sqrt(squares)
+    """Of W and b, before any clipping."""
+    return sqrt(sum_in_double(s.squares, 2 * s.tiles))
 
 cdef void close_step(Plan *s, double loss, double total, intp rows) noexcept nogil:
-    """Thread 0, while the others are at the next step's rows: sums in tile order."""
-    cdef double norm = norm_of_gradient(s), norms = 0, counted = rows if s.by_rows else total
-    cdef intp i
+    """Thread 0, while the others are at the next step's rows."""
+    cdef double norm = norm_of_gradient(s), counted = rows if s.by_rows else total
     s.taken += 1
     s.done += 1
     s.batch_loss = mean_loss(s, loss, total)
     if s.l2 != 0:
-        for i in range(s.tiles):
-            norms += s.norms[i]
-        s.batch_loss += 0.5 * s.l2 / total * norms
+        s.batch_loss += 0.5 * s.l2 / total * sum_in_double(s.norms, s.tiles)
     s.loss_sum += s.batch_loss * counted
     s.weight_sum += counted
     s.norm_sum += norm
