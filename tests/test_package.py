@@ -42,7 +42,9 @@ BENCH = {
     "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
     "bench.results", "bench.compare", "bench.charts", "bench.report", "bench.functions",
 }  # fmt: skip
-ESTIMATORS = {f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "callbacks", "base")}
+ESTIMATORS = {
+    f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "validation", "callbacks", "base")
+}
 LAYERS: dict[str, set[str]] = {
     "catalog": set(),
     "formulas": {"catalog"},
@@ -170,6 +172,7 @@ LAYERS: dict[str, set[str]] = {
     "estimators.engine": TRAINING | {"estimators.rules"},
     "estimators.arguments": {"catalog", "losses", "optimizers", "schedules", "estimators.rules"},
     "estimators.progress": set(),
+    "estimators.validation": {"batches", "csr", "history", "estimators.engine", "estimators.progress"},
     "estimators.callbacks": {"estimators.engine"},
     "estimators.base": TRAINING | ESTIMATORS - {"estimators.base"},
     "estimators.classifier": TRAINING | ESTIMATORS,

@@ -17,25 +17,19 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import batches, catalog, train
-from ..csr import Matrix
 from ..history import DivergenceError
 from ..losses import Loss, as_loss
-from . import progress
+from . import progress, validation
 from .arguments import STOCHASTIC
 from .callbacks import CallbackSupportMixin, Tasks
 from .engine import Engine, Epochs, Shape
 from .rules import ACTIVATIONS, learning_rate, output_name, update_rule
 
 Array = npt.NDArray[Any]
-Held = tuple[Matrix, Array, Array | None]  # X, encoded targets, sample weights
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
 
 
 class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -239,7 +233,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         result = engine.minimise(data, self.alpha, self._threads, options, told)
         self.loss_, self.n_iter_ = float(result.fun), min(result.nit, self.max_iter)
         if not np.isfinite(result.x).all():
-            raise ValueError(NOT_FINITE)
+            raise ValueError(validation.NOT_FINITE)
         self.coefs_, self.intercepts_ = engine.parameters()
         if result.status != 0 and not tasks.stopped:
             warnings.warn(
@@ -250,11 +244,11 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
     def _plan(self, engine: Engine, data: batches.Batches, Y: Array, incremental: bool) -> Epochs:
         """What the epochs are made of; with a fresh optimizer unless that of before goes on."""
-        given, rows, held = self._read_validation_set(engine), None, None
+        given, rows, held = validation.read_given(self, engine), None, None
         if self.early_stopping and given is not None:
             held = given[:3]
         elif self.early_stopping:
-            rows, out = self._split(Y)
+            rows, out = validation.split(self, Y)
             held = data.X[out], Y[out], None if data.weight is None else data.weight[out]
         count = data.rows if rows is None else len(rows)
         places = np.arange(count)
@@ -266,7 +260,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
 
         def after(state: Any) -> bool:
             progress.add_epoch(self, count, state.logs["loss"], state.logs.get("val_loss"))
-            return self._judge(engine, held)
+            return validation.judge(self, engine, held)
 
         batch = self._batch(count)
         if not incremental or engine.run is None:
@@ -290,7 +284,7 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
             warnings.warn("Training interrupted by user.", stacklevel=5)
         except DivergenceError as error:
             self.coefs_, self.intercepts_ = engine.parameters()
-            self._diverged(error, data.rows if asked.rows is None else len(asked.rows))
+            validation.diverged(self, error, data.rows if asked.rows is None else len(asked.rows))
         if self.early_stopping and not incremental:
             self.coefs_, self.intercepts_ = self._best_parameters
         else:
@@ -311,56 +305,6 @@ class BaseMLP(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Transformer
                 f"Got `batch_size` larger than sample size: {found}. It is going to be clipped.", stacklevel=6
             )
         return min(int(self.batch_size), rows)
-
-    def _split(self, Y: Array) -> tuple[Array, Array]:
-        """(rows to train on, rows held out)."""
-        kept, held = train_test_split(
-            np.arange(len(Y), dtype=np.int32), random_state=self._random_state, test_size=self.validation_fraction,
-            stratify=self._strata(Y),
-        )  # fmt: skip
-        if len(held) < 2:
-            raise ValueError(
-                f"The validation set is too small: {len(held)} of {len(Y)} rows. "
-                "Increase 'validation_fraction' or the size of your dataset."
-            )
-        return kept, held
-
-    def _read_validation_set(self, engine: Engine) -> tuple[Matrix, Array, Array | None, batches.Batches] | None:
-        """The validation_set, checked: X, encoded targets, weights, and all that as the kernels take it."""
-        if self.validation_set is None:
-            return None
-        if len(self.validation_set) not in (2, 3):
-            raise ValueError(
-                f"validation_set must be (X, y) or (X, y, weights), got {len(self.validation_set)} entries"
-            )
-        X, y, weight = (*self.validation_set, None)[:3]
-        X, y = self._check(X, y, reset=False)
-        weight = None if weight is None else _check_sample_weight(weight, X)
-        self._check_known(y, "validation_set")
-        Y = self._encode(y)
-        read = batches.read_data(engine.record, X, Y, weight, ("validation X", "validation y"))
-        return read.X, Y, weight, read
-
-    def _judge(self, engine: Engine, held: Held | None) -> bool:
-        """Whether training ends after this epoch, by the score on `held` or by the loss."""
-        if held is None:
-            progress.judge_loss(self)
-        else:
-            X, Y, weight = held
-            outputs = engine.judged(X)
-            score = self._quality(outputs, Y, weight) if np.isfinite(outputs).all() else float("nan")
-            if progress.judge_score(self, score):
-                self._best_parameters = engine.parameters()
-        return progress.converged(self)
-
-    def _diverged(self, error: DivergenceError, rows: int) -> None:
-        """The loss is not finite any more.  Early stopping has kept the best parameters; without it there are none."""
-        if not self.early_stopping:
-            raise ValueError(f"{NOT_FINITE} ({error})") from error
-        nan = float("nan")
-        progress.add_epoch(self, rows, nan, None if self.validation_set is None else nan)
-        progress.judge_score(self, nan)
-        warnings.warn(f"Stopped early: {error}", ConvergenceWarning, stacklevel=5)
 
     # ---- use ----
     def _read_rows(self, X: Any) -> Any:
