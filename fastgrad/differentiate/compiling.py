@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgrad.differentiate import caching, cheaper
+from fastgrad.differentiate import caching, cheaper, linking
 
 # fastmath stays off: NaN and inf are numbers here.  "numpy": a division by zero gives inf instead of an exception.
 OPTIONS = {"error_model": "numpy", "fastmath": False, "nogil": True}
@@ -84,7 +84,7 @@ def loaded(name: str, text: str, path: Path | None, entry: str, signature: Seque
     module = module_of(name, text, path)
     enliven(module)
     dispatcher = njit(cache=path is not None, boundscheck=checks, **OPTIONS)(getattr(module, entry))
-    with warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
+    with linking.lazily(), warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         dispatcher.compile(tuple(signature))
     return dispatcher
