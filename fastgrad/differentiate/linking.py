@@ -33,10 +33,20 @@ def lazily() -> Iterator[None]:
             yield
             return
         codegen._library_class = kind
+        context, made = cpu_target.target_context, cpu_target.target_context.create_cfunc_wrapper
+        context.create_cfunc_wrapper = lambda *args, **kwargs: inner() or made(*args, **kwargs)
         try:
             yield
         finally:
-            del codegen._library_class
+            del codegen._library_class, context.create_cfunc_wrapper
+
+
+def inner() -> bool:
+    """Is what is compiled just now called by compiled code alone?  Numba would make it callable from C all the same."""
+    from numba.core.targetconfig import ConfigStack
+
+    flags = ConfigStack().top_or_none()
+    return bool(flags and flags.no_cpython_wrapper)
 
 
 @functools.cache
