@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from fastgrad.differentiate import cheaper, mathematics
+from fastgrad.differentiate import cheaper, helpers, mathematics
 
 cheaper.register()
-put, sum_axis, choose, exp = cheaper.put, cheaper.sum_axis, cheaper.choose, mathematics.exp
+put, sum_axis, choose, exp = cheaper.put, helpers.sum_axis, cheaper.choose, mathematics.exp
 
 
 @njit

@@ -141,20 +141,28 @@ LAYERS: dict[str, set[str]] = {
     "differentiate": set(),  # reading, the small language, the reverse sweep, printing
     "differentiate.polynomials": set(),
     "differentiate.mathematics": {"differentiate.polynomials"},
-    "differentiate.caching": {"files"},
-    "differentiate.cheaper": set(),
+    "differentiate.pruning": set(),
+    "differentiate.caching": {"files", "differentiate.pruning"},
+    "differentiate.linking": set(),
+    "differentiate.arrayloops": {"differentiate", "differentiate.mathematics"},
+    "differentiate.elementwise": {"differentiate"},
+    "differentiate.cheaper": {"differentiate"},
     "differentiate.compiling": {
         "differentiate",
         "differentiate.caching",
         "differentiate.mathematics",
         "differentiate.cheaper",
+        "differentiate.arrayloops",
+        "differentiate.linking",
     },
     "differentiate.forms": {"differentiate"},
     "differentiate.entrances": {"differentiate.forms"},
     "differentiate.terms": set(),
     "differentiate.forward": {"differentiate", "differentiate.terms"},
     "differentiate.columns": {"differentiate", "differentiate.forward"},
-    "differentiate.recipes": {"differentiate", "differentiate.columns", "differentiate.forms", "differentiate.forward"},
+    "differentiate.recipes": {
+        "differentiate", "differentiate.columns", "differentiate.elementwise", "differentiate.forms", "differentiate.forward"
+    },
     "differentiate.dispatching": {"differentiate", "differentiate.entrances", "differentiate.forms"},
     "differentiate.calling": {
         "differentiate",
@@ -211,7 +219,7 @@ LAYERS: dict[str, set[str]] = {
     "bench.charts": {"bench.results"},
     "bench.report": {"files", "bench.runs", "bench.results", "bench.charts"},
     "demo": BENCH | {"__init__", "dispatch"},
-    "cli": BENCH | TABLES | {"__init__", "catalog", "check", "dispatch", "demo", "files", "schedules"},
+    "cli": BENCH | TABLES | {"__init__", "catalog", "check", "differentiate.caching", "dispatch", "demo", "files", "schedules"},
     "__main__": {"cli"},
 }
 HEAVY = ("click", "matplotlib", "numba", "rich", "scipy", "sklearn", "tqdm")

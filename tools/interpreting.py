@@ -10,7 +10,7 @@ from unittest import mock
 import fastgrad.differentiate.compiling as compiling
 
 
-def plain(text: str, entry: str, signature: Sequence[Any], checks: bool = False) -> Any:
+def plain(text: str, entry: str, signature: Sequence[Any], checks: bool = False, meant: str = "") -> Any:
     """In the place of compiling.compiled: the function `entry` of the text, run by Python."""
     space: dict[str, Any] = {}
     exec(compile(text, f"<{entry}>", "exec"), space)

@@ -26,16 +26,21 @@ def optional_parts() -> dict[str, str | None]:
     return found
 
 
-@click.command("info", epilog="\b\nExamples:\n  fastgrad info\n  fastgrad info --json")
+@click.command("info", epilog="\b\nExamples:\n  fastgrad info\n  fastgrad info --json\n  fastgrad info --clear-cache")
 @options.as_json
-def command(as_json: bool) -> None:
-    """Show version, instruction set, threads and optional parts."""
+@click.option("--clear-cache", is_flag=True, help="Remove the compiled derivatives that are kept on disk.")
+def command(as_json: bool, clear_cache: bool) -> None:
+    """Show version, instruction set, threads, optional parts, and what is kept of compiled derivatives."""
     from .. import dispatch
+    from ..differentiate import caching
 
-    found, parts = dispatch.info(), optional_parts()
+    if clear_cache:
+        caching.clear()
+    found, parts, kept = dispatch.info(), optional_parts(), caching.told()
     if as_json:
-        output.show_json({**found, "optional": parts})
+        output.show_json({**found, "optional": parts, "cache": kept})
         return
+    found["compiled derivatives"] = f"{kept['functions']}, {kept['bytes'] / 1e6:.1f} MB, in {kept['folder']}"
     found.pop("optional", None)  # there with yes and no, here with versions
     rows = [
         [key.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]

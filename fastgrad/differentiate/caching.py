@@ -3,7 +3,7 @@
 Promised: a file that was torn, edited or written by another version is not used; many processes may read and write at
 once; where nothing can be written, one warning, and everything is compiled in memory.  FASTGRAD_CACHE_DIR says where,
 else the platform's place for caches.  The folder may be deleted at any time.
-Left out: the machine code itself, which Numba keeps beside each source file, in __pycache__.
+Left out: the machine code itself, which Numba keeps beside each source file, in __pycache__; what is removed (pruning.py).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import hashlib
 import os
 import stat
 import sys
+import time
 import warnings
 import zlib
 from pathlib import Path
 
+from fastgrad.differentiate import pruning
 from fastgrad.files import replacing
 
 PLACE = "compiled"  # made by us inside the folder that was named, so that its mode is ours to set
@@ -93,11 +95,15 @@ def load(name: str) -> str | None:
     place = folder()
     if place is None:
         return None
+    path = place / f"{name}.py"
     try:
-        head, _, text = (place / f"{name}.py").read_text(encoding="utf-8").partition("\n")
+        head, _, text = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
         return None
-    return text if head == HEAD + digest(text) else None
+    if head != HEAD + digest(text):
+        return None
+    pruning.used(path)
+    return text
 
 
 def store(name: str, text: str) -> Path | None:
@@ -111,11 +117,24 @@ def store(name: str, text: str) -> Path | None:
             new.write_text(f"{HEAD}{digest(text)}\n{text}", encoding="utf-8")
             # Numba takes another time of writing for another text: the same text has the same time, whoever writes it
             moment = 1_000_000_000 + zlib.crc32(text.encode()) // 8
-            os.utime(new, (moment, moment))
+            os.utime(new, (time.time(), moment))
     except OSError as error:
         warn(str(error))
         return None
+    pruning.TURN.take(place)
     return path
+
+
+def told() -> dict[str, str | int]:
+    """Where compiled derivatives are kept, how many, and of how many bytes in all; nothing is made or removed."""
+    place = wanted() / PLACE
+    found = pruning.contents(place).values()
+    return {"folder": str(place), "functions": len(found), "bytes": sum(kept.size for kept in found)}
+
+
+def clear() -> int:
+    """Remove them all; the number of functions.  Processes that use them go on, and compile anew what they need again."""
+    return pruning.prune(wanted() / PLACE, 0, 0.0)
 
 
 def forget(name: str) -> None:

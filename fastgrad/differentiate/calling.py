@@ -168,7 +168,7 @@ class Derivative:
         built = recipes.build(recipe or self.recipe, self._subject, self.names, forms, self.wrt, self.single)
         captured = [(c.read, form_of(c.read(), c.path, False, self._space)) for c in built.captured]
         signature = [numba_type(form.kind) for form in forms] + [numba_type(form.kind) for _, form in captured]
-        compiled = compiling.compiled(built.text, built.entry, signature, checks)
+        compiled = compiling.compiled(built.text, built.entry, signature, checks, built.compiled)
         watched = [(w.read, w.value) for w in built.watched]
         return Case(forms, compiled, built.returns, captured, watched, built.alike, built.apart, built.text)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.differentiate import helpers
+
 ELEMENTARY = {"exp", "expm1", "log", "log1p", "tanh"}  # NumPy's names of what mathematics.py has
 MATH = ast.Name("math", ast.Load())
 
@@ -84,17 +86,13 @@ def put_fresh(place: Any, value: Any) -> None:
     place[...] = value
 
 
-def sum_axis(x: Any, axis: int) -> Any:
-    """np.sum(x, axis=axis)."""
-    return np.sum(x, axis=axis)
-
-
 def choose(test: Any, yes: Any, no: Any) -> Any:
     """np.where(test, yes, no)."""
     return np.where(test, yes, no)
 
 
-NAMES = {"put": put, "put_fresh": put_fresh, "sum_axis": sum_axis, "choose": choose}
+NAMES = {"put": put, "put_fresh": put_fresh, "sum_axis": helpers.sum_axis, "choose": choose}
+OWN = (helpers.sum_axis, helpers.unbroadcast)  # helpers that are compiled from what stands here
 
 
 @functools.cache
@@ -111,8 +109,8 @@ def register() -> None:
         typed.__annotations__.clear()  # Numba compares them with those of what it returns
         overload(function)(typed)
 
-    def summed(x: Any, axis: Any) -> Any:
-        return sums(x.ndim) if isinstance(x, types.Array) and x.ndim > 1 and isinstance(x.dtype, types.Float) else total
+    def summed(a: Any, axis: Any) -> Any:
+        return sums(a.ndim) if isinstance(a, types.Array) and a.ndim > 1 and isinstance(a.dtype, types.Float) else total
 
     def chosen(test: Any, yes: Any, no: Any) -> Any:
         given = (test, yes, no)
@@ -122,9 +120,12 @@ def register() -> None:
         dtype = np.result_type(*(str(kind) for kind in kinds))
         return choices(tuple(getattr(x, "ndim", 0) for x in given), dtype.str)
 
+    def unbroadcast(d: Any, like: Any) -> Any:
+        return returned(d.ndim, like.ndim)
+
     entered(put, "value.copy()")
     entered(put_fresh, "value")
-    for function, typed in ((sum_axis, summed), (choose, chosen)):
+    for function, typed in ((helpers.sum_axis, summed), (choose, chosen), (helpers.unbroadcast, unbroadcast)):
         typed.__annotations__.clear()
         overload(function)(typed)
 
@@ -134,9 +135,9 @@ def fill(place: Any, value: Any) -> None:
     place[...] = value
 
 
-def total(x: Any, axis: Any) -> Any:
+def total(a: Any, axis: Any) -> Any:
     """The sum of what has one axis, or integers."""
-    return np.sum(x, axis)
+    return np.sum(a, axis)
 
 
 def where(test: Any, yes: Any, no: Any) -> Any:
@@ -168,19 +169,38 @@ def loops(places: int, values: int, copied: str) -> Any:
 @functools.cache
 def sums(ndim: int) -> Any:
     """The function that sums an array of so many dimensions over an axis, which may be negative."""
-    shapes = [", ".join(f"x.shape[{k}]" for k in range(ndim) if k != axis) for axis in range(ndim)]
-    lines = ["def summed(x, axis):", f"    axis = axis + {ndim} if axis < 0 else axis", f"    shape = ({shapes[-1]},)"]
+    shapes = [", ".join(f"a.shape[{k}]" for k in range(ndim) if k != axis) for axis in range(ndim)]
+    lines = ["def summed(a, axis):", f"    axis = axis + {ndim} if axis < 0 else axis", f"    shape = ({shapes[-1]},)"]
     for axis, shape in enumerate(shapes[:-1]):
         lines += [f"    if axis == {axis}:", f"        shape = ({shape},)"]
-    lines.append("    out = np.zeros(shape, x.dtype)")
+    lines.append("    out = np.zeros(shape, a.dtype)")
     for k in range(ndim):
-        lines.append("    " * (k + 1) + f"for i{k} in range(x.shape[{k}]):")
+        lines.append("    " * (k + 1) + f"for i{k} in range(a.shape[{k}]):")
     deep = "    " * (ndim + 1)
     index = ", ".join(f"i{k}" for k in range(ndim))
     for axis in range(ndim):
         place = ", ".join(f"i{k}" for k in range(ndim) if k != axis)
-        lines += [f"{deep}{'el' if axis else ''}if axis == {axis}:", f"{deep}    out[{place}] += x[{index}]"]
+        lines += [f"{deep}{'el' if axis else ''}if axis == {axis}:", f"{deep}    out[{place}] += a[{index}]"]
     return defined("summed", [*lines, "    return out"])
+
+
+@functools.cache
+def returned(places: int, values: int) -> Any:
+    """helpers.unbroadcast for an adjoint of so many dimensions, and an array of so many that was broadcast."""
+    ndim, lines = max(places, values), ["def unbroadcast(d, like):"]
+    if places == values:
+        lines += ["    if d.shape == like.shape:", "        return d"]
+    lines.append("    out = np.zeros(like.shape, d.dtype)")
+    for k in range(ndim):
+        sizes = [f"{name}.shape[{k - ndim + own}]" for name, own in (("d", places), ("like", values)) if k >= ndim - own]
+        indent = "    " * (k + 1)
+        lines += [f"{indent}for i{k} in range({sizes[0] if len(sizes) == 1 else f'{sizes[0]} if {sizes[0]} != 1 else {sizes[1]}'}):"]
+    at = {
+        name: ", ".join(f"i{k} if {name}.shape[{k - ndim + own}] != 1 else 0" for k in range(ndim - own, ndim))
+        for name, own in (("d", places), ("like", values))
+    }
+    lines.append("    " * (ndim + 1) + f"out[{at['like']}] += d[{at['d']}]")
+    return defined("unbroadcast", [*lines, "    return out"])
 
 
 @functools.cache

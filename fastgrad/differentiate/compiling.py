@@ -17,10 +17,11 @@ import sys
 import types
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastgrad.differentiate import caching, cheaper
+from fastgrad.differentiate import arrayloops, caching, cheaper, linking
 
 # fastmath stays off: NaN and inf are numbers here.  "numpy": a division by zero gives inf instead of an exception.
 OPTIONS = {"error_model": "numpy", "fastmath": False, "nogil": True}
@@ -32,6 +33,7 @@ DAMAGE = (
     ImportError,
     IndexError,
     KeyError,
+    RuntimeError,  # Numba finds no place to keep machine code at, since the source file is gone
     TypeError,
     ValueError,
 )
@@ -48,45 +50,59 @@ def machine() -> str:
     return f"{binding.get_process_triple()} {binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
 
 
-def compiled(text: str, entry: str, signature: Sequence[Any], checks: bool = False) -> Any:
+def compiled(text: str, entry: str, signature: Sequence[Any], checks: bool = False, meant: str = "") -> Any:
     """The function `entry` of a source text as a Numba dispatcher, compiled for one list of Numba types.
 
+    meant: another text, which says the same line by line, and is compiled in its place; it follows from the text and the types.
     checks: IndexError where an index is outside of its array; otherwise that reads or writes other memory, as in everything
     that Numba compiles.  Text and machine code are kept on disk under a name made of all that they depend on.
     """
     name = f"{entry}_{caching.key(machine(), text, str(tuple(signature)), repr(checks))}"
     if name not in KNOWN:
-        KNOWN[name] = stored(name, text, entry, signature, checks) or loaded(name, text, None, entry, signature, checks)
+        work = Work(name, text, meant or text, entry, tuple(signature), checks)
+        KNOWN[name] = stored(work) or loaded(work, None)
     return KNOWN[name]
 
 
-def stored(name: str, text: str, entry: str, signature: Sequence[Any], checks: bool) -> Any | None:
-    """The same by way of the disk; None, and a warning once, where the disk refuses."""
-    path = kept(name, text)
+@dataclass(frozen=True)
+class Work:
+    """What `compiled` was asked for, and the name of its file."""
+
+    name: str
+    text: str
+    meant: str
+    entry: str
+    signature: tuple[Any, ...]
+    checks: bool
+
+
+def stored(work: Work) -> Any | None:
+    """The dispatcher by way of the disk; None, and a warning once, where the disk refuses."""
+    path = kept(work.name, work.text)
     if path is None:
         return None
     try:
-        return loaded(name, text, path, entry, signature, checks)
+        return loaded(work, path)
     except DAMAGE:  # to what Numba keeps beside the file: what fails in compiling is a NumbaError
-        caching.forget(name)
-        path = caching.store(name, text)
+        caching.forget(work.name)
+        path = caching.store(work.name, work.text)
     try:
-        return path and loaded(name, text, path, entry, signature, checks)
+        return path and loaded(work, path)
     except DAMAGE as error:
         caching.warn(str(error))
         return None
 
 
-def loaded(name: str, text: str, path: Path | None, entry: str, signature: Sequence[Any], checks: bool) -> Any:
+def loaded(work: Work, path: Path | None) -> Any:
     """The dispatcher, from the file at `path` and what Numba keeps beside it, or else compiled in memory."""
     from numba import NumbaPerformanceWarning, njit
 
-    module = module_of(name, text, path)
+    module = module_of(work.name, work.text, path, work.meant)
     enliven(module)
-    dispatcher = njit(cache=path is not None, boundscheck=checks, **OPTIONS)(getattr(module, entry))
-    with warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
+    dispatcher = njit(cache=path is not None, boundscheck=work.checks, **OPTIONS)(getattr(module, work.entry))
+    with linking.lazily(), warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
-        dispatcher.compile(tuple(signature))
+        dispatcher.compile(work.signature)
     return dispatcher
 
 
@@ -98,15 +114,16 @@ def kept(name: str, text: str) -> Path | None:
     return place and place / f"{name}.py"
 
 
-def module_of(name: str, text: str, path: Path | None) -> types.ModuleType:
-    """The source text run as a module of its own, which tracebacks can quote."""
+def module_of(name: str, text: str, path: Path | None, meant: str = "") -> types.ModuleType:
+    """The source text run as a module of its own, which tracebacks can quote, though it is `meant` that runs."""
     file = str(path) if path else f"<fastgrad {name}>"
     if path is None:
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     module = types.ModuleType(f"fastgrad.differentiate.generated.{name}")
     module.__file__ = file
     sys.modules[module.__name__] = module  # Numba finds a function's globals by the name of its module
-    tree = cheaper.rewritten(ast.parse("\n" * (path is not None) + text))
+    tree = cheaper.rewritten(ast.parse("\n" * (path is not None) + (meant or text)))
+    vars(module).update(arrayloops.NAMES)
     exec(compile(tree, file, "exec"), module.__dict__)
     return module
 
@@ -131,5 +148,5 @@ def register_helpers() -> None:
     from fastgrad.differentiate import helpers
 
     for value in vars(helpers).values():
-        if getattr(value, "__module__", None) == helpers.__name__ and callable(value):
+        if getattr(value, "__module__", None) == helpers.__name__ and callable(value) and value not in cheaper.OWN:
             register_jitable(**OPTIONS)(value)

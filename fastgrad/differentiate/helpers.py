@@ -136,6 +136,11 @@ def prod_others(a: Any) -> Any:
     return out
 
 
+def sum_axis(a: Any, axis: int) -> Any:
+    """np.sum(a, axis=axis), which takes Numba longer to compile."""
+    return np.sum(a, axis=axis)
+
+
 def amax_axis(a: Any, axis: int) -> Any:
     """The largest elements along an axis."""
     return extreme_axis(a, axis, 1.0)
@@ -148,7 +153,7 @@ def amin_axis(a: Any, axis: int) -> Any:
 
 def extreme_axis(a: Any, axis: int, sign: float) -> Any:
     """The elements along an axis that are largest once multiplied by `sign`; NaN where there is one."""
-    out = np.sum(a, axis)  # for its shape
+    out = sum_axis(a, axis)  # for its shape
     flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
     inner = after(a, axis)
     for place in range(flat.size):
@@ -172,8 +177,18 @@ def after(a: Any, axis: int) -> int:
 
 def share(a: Any, extreme: Any, axis: int) -> Any:
     """Along an axis the share of each element in the extreme: 1 / (number of equal ones) where it is attained, else 0."""
-    hit = (a == np.expand_dims(extreme, axis)) * 1.0
-    return hit / np.expand_dims(np.sum(hit, axis), axis)
+    out = np.empty(a.shape, a.dtype)
+    flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
+    inner, n, best = after(a, axis), a.shape[axis], np.ascontiguousarray(extreme).reshape(-1)
+    for place in range(best.size):
+        start, hits = place // inner * n * inner + place % inner, 0
+        for k in range(n):
+            if given[start + k * inner] == best[place]:
+                hits += 1
+        each = 1.0 / hits if hits else math.nan
+        for k in range(n):
+            flat[start + k * inner] = each if given[start + k * inner] == best[place] else 0.0 * each
+    return out
 
 
 def cumsum_axis(a: Any, axis: int) -> Any:

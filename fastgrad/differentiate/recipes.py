@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastgrad.differentiate import columns
+from fastgrad.differentiate.elementwise import compiled_text
 from fastgrad.differentiate.emit import source
 from fastgrad.differentiate.forms import Form
 from fastgrad.differentiate.forward import forward
@@ -47,9 +48,10 @@ class Recipe:
 
 @dataclass
 class Built:
-    """What is to be compiled, as text; the other fields as in entrances.Case."""
+    """What is to be compiled, as text; the other fields as in entrances.Case.  compiled: the text as elementwise.py has it."""
 
     text: str
+    compiled: str
     entry: str
     captured: list[Captured]
     watched: list[Watched]
@@ -78,7 +80,7 @@ def build(
         (names[k], names[j]) for k in own.writes for j in range(count) if j != k and same_shapes(forms[j], "", "")
     )
     returns = given(recipe, program.result, [forms[k] for k in wrt], single)
-    return Built(source(program), program.name, program.captured, program.constants, returns, alike, apart)
+    return Built(source(program), compiled_text(program), program.name, program.captured, program.constants, returns, alike, apart)
 
 
 def check_extra(recipe: Recipe, own: Program, names: Sequence[str], forms: Sequence[Form], wrt: Wrt) -> None:

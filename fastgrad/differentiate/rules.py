@@ -271,6 +271,7 @@ _STRUCTURED = [
     Rule("all", "np.all({0})", fixed(B1), adjoints=("",)),
     Rule("round", "np.round({*})", like_first, ("", ""), scalar="round({*})"),
     Rule("getitem", "{0}[{index}]", lambda a, k: k["kind"], adjoints=(), heavy=False),
+    Rule("formula", "{name}({*})", lambda a, k: k["kind"], adjoints=()),  # elementwise.py
     Rule("slice", "{0}:{1}:{2}", fixed(Kind("slice")), adjoints=(), heavy=False),
     Rule("newaxis", "None", fixed(Kind("slice")), adjoints=(), heavy=False),
     Rule("ellipsis", "...", fixed(Kind("slice")), adjoints=(), heavy=False),
