@@ -15,6 +15,7 @@ from .activity import differentiable
 from .aliases import source_of
 from .errors import DifferentiationError
 from .indexing import index_kind
+from .keeping import swap
 from .kinds import Kind
 from .program import (
     Assign,
@@ -219,6 +220,9 @@ def fitted(r: Sweep, d: Expr, value: Expr) -> Expr:
 
 def move(r: Sweep, s: Move) -> list[Statement]:
     """What one iteration hands to the next."""
+    back = swap(r, s)
+    if back:  # first of all: what is recomputed reads the arrays under the names that they had in the iteration
+        r.emit(Move([v for v, _ in back], [t for _, t in back]))
     new: dict[str, Expr] = {}
     targets = {t.id: t for t in s.targets if t.id in r.active}
     for t, value in zip(s.targets, s.values, strict=True):
@@ -247,10 +251,6 @@ def move(r: Sweep, s: Move) -> list[Statement]:
             r.live.discard(name)
             if name in r.mutable:
                 r.zero(name)
-    swap = {t.id for t in s.targets if t.id in r.mutable and t.kind.is_array}
-    back = [(v, t) for t, v in zip(s.targets, s.values, strict=True) if isinstance(v, Name) and v.id in swap]
-    if back and {v.id for v, _ in back} == {t.id for _, t in back}:
-        r.emit(Move([v for v, _ in back], [t for _, t in back]))
     return [s]
 
 

@@ -100,6 +100,18 @@ def swapped_names(u, v, n):
     return np.sum(a * b) + np.sum(a)
 
 
+def swapped_names_and_a_part_of_one(u, v, x, n):
+    a = u.copy()
+    b = v.copy()
+    s = x
+    for _ in range(n):
+        part = a[1:4]
+        s *= 1.0 + np.sum(part * part)
+        a, b = b, a
+    a[2] *= s
+    return s + np.sum(a * a) + np.sum(b * u)
+
+
 def swapped_buffers_of_a_recursion(u, n):
     old = u.copy()
     new = np.zeros(5)
