@@ -15,6 +15,7 @@ from fastgrad.differentiate.emit import source
 from fastgrad.differentiate.forms import Form
 from fastgrad.differentiate.forward import forward
 from fastgrad.differentiate.gradient import clean, reverse_program
+from fastgrad.differentiate.kinds import Kind
 from fastgrad.differentiate.lowering import check_syntax, lower
 from fastgrad.differentiate.program import Captured, Program, Return, Watched
 from fastgrad.differentiate.reading import read
@@ -104,7 +105,7 @@ def same_shapes(form: Form, a: str, b: str) -> list[tuple[str, str]]:
     """The pairs of arrays in two arguments of a form, as expressions."""
     if form.parts:
         return [p for k, part in enumerate(form.parts) for p in same_shapes(part, f"{a}[{k}]", f"{b}[{k}]")]
-    return [(a, b)] if form.kind.ndim else []
+    return [(a, b)] if isinstance(form.kind, Kind) and form.kind.ndim else []
 
 
 # ---- from what compiled code returns to what the user gets ---------------------------------------------------------------

@@ -176,16 +176,16 @@ def store(r: Sweep, s: Store) -> list[Statement]:
         if not s.add:
             r.emit(Store(d, index, number(0.0)))
         return forward
-    fancy = any(item.kind.is_array for item in index)
+    fancy = any(item.kind.is_array and item.kind.dtype != "b1" for item in index)
     if s.add:
         value: Expr = place
         if not isinstance(s.value, Name) and not place.kind.is_array:
             value = r.bind(f"d_{s.base.id}_part", place)
         elif any(r.memory(n) == r.memory(s.base.id) for n in differentiable(s.value)):
             value = r.bind(f"d_{s.base.id}_part", make("copy", place))
-    elif fancy and index[0].kind.dtype != "b1" and len(index) == 1:
+    elif fancy and len(index) == 1:
         value = r.bind(f"d_{s.base.id}_part", make("take_back", d, index[0]))
-    elif fancy and index[0].kind.dtype != "b1":
+    elif fancy:
         raise DifferentiationError(
             "writes with an index array in a way that has no derivative here", s.where, s.base.id
         )
