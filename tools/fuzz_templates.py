@@ -22,8 +22,11 @@ NUMBERS = [
 ]  # fmt: skip
 OF_INDICES = ["<I> * <n>", "<n> ** <I>", "<n> / (<I> + 1)", "float(<I>) * <n>"]
 OF_VECTORS = [
-    "np.sum(<v>)", "np.mean(<v>)", "np.max(<v>)", "np.min(<v>)", "np.var(<v>)", "np.std(np.concatenate((<v>, np.array([0.9, -0.7]))))", "np.prod(<v>)",
-    "np.linalg.norm(np.concatenate((<v>, np.ones(1))))", "(<p>).sum()", "(<p>).mean()", "(<p>).max()", "(<v> @ <p>)", "np.dot(<p>, <v>)",
+    "np.sum(<v>)", "np.mean(<v>)", "np.max(<v>)", "np.min(<v>)", "np.var(<v>)",
+    "np.std(np.concatenate((<v>, np.array([0.9, -0.7]))))",
+    "np.prod(<v>)",
+    "np.linalg.norm(np.concatenate((<v>, np.ones(1))))",
+    "(<p>).sum()", "(<p>).mean()", "(<p>).max()", "(<v> @ <p>)", "np.dot(<p>, <v>)",
     "sum([<n> * e for e in <w>])", "sum(e * r + <n> for e, r in zip(<p>, <p>))", "max([e * r for e, r in zip(<p>, <p>)])",
     "sum(e * i for i, e in enumerate(<w>) if e < <n>)", "len(<w>) * <n>", "np.sum(<w>[<w> > <k>])", "(<v> ** 2).sum()",
     "sum([<n> * i for i in range(<L>)])", "np.array([<n>, <n>]).max()", "np.cumsum(<v>)[-1]", "np.sum(<p>[::-1] * <v>)",

@@ -186,12 +186,28 @@ def _check_block(
             used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
             if used_elsewhere and after.writes & (found[s.value.id] | found[s.target]):
                 raise _refusal(s.target, s)
+        if isinstance(s, Assign) and isinstance(s.value, Op) and s.value.name == "diagonal":
+            _check_diagonal(s, body[k + 1 :], direct, found, later)
         for block in blocks(s):
             around = after
             if isinstance(s, For | While):
                 around = after.then([s], found)
                 around.reads = (after.reads | used([s])) - assigned(block)
             _check_block(block, direct, found, mutable, around)
+
+
+def _check_diagonal(
+    s: Assign, rest: list[Statement], direct: dict[str, str], found: dict[str, set[str]], later: Later
+) -> None:
+    """np.diag looks into its matrix, here it is a copy: refused where it is read after a write that it would show."""
+    assert isinstance(s.value, Op)
+    origin = source_of(s.value.args[0])
+    own = found.get(origin, set()) if origin else set()
+    first = next((k for k, x in enumerate(rest) if Later(set(), set()).then([x], found).writes & own), len(rest))
+    reads = used(rest[first + 1 :]) | (later.reads if first < len(rest) or later.writes & own else set())
+    reads |= used([rest[first]]) if first < len(rest) and blocks(rest[first]) else set()
+    if any(direct.get(n, n) == s.target for n in reads):
+        raise DifferentiationError("looks into a matrix that is written into: copy it", s.where, s.target)
 
 
 def _check_move(s: Move, direct: dict[str, str], found: dict[str, set[str]], mutable: set[str], later: Later) -> None:

@@ -30,7 +30,7 @@ from .program import (
     leaves,
     used,
 )
-from .reverse import reversal
+from .reverse import reversal, shadows
 from .rules import make
 from .sweep import Sweep
 from .tidy import tidied
@@ -135,6 +135,8 @@ def _run(r: Sweep, seeded: bool) -> tuple[list[Statement], list[Statement], list
     """The statements of both sweeps, and the names of the seeds."""
     seeds: list[Any] = []
     body = r.program.body[:-1]
+    if any(isinstance(leaf, Name) and leaf.id in r.mutable for leaf in leaves(r.program.result)):
+        r.out += shadows(r, body)  # a result that is a view is seeded through a view
     for k, leaf in enumerate(leaves(r.program.result)):
         if not isinstance(leaf, Name):
             if seeded:

@@ -79,6 +79,14 @@ def take_back(d: Any, index: Any) -> Any:
     return out
 
 
+def diagonal_back(d: Any, like: Any) -> Any:
+    """Zeros in the shape of a matrix, with these numbers on its diagonal."""
+    out = np.zeros(like.shape, d.dtype)
+    for k in range(d.size):
+        out[k, k] = d[k]
+    return out
+
+
 def full_like(like: Any, value: Any) -> Any:
     """An array of the shape of `like`, filled with a number."""
     out = np.empty_like(like)

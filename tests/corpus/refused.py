@@ -204,3 +204,10 @@ def recursion_of_an_inner_function(x, n):
         return even(math.sin(a) * a, k - 1) + 0.5 * a  # refused: recursion
 
     return even(x, n)
+
+
+def diagonal_of_an_array_that_is_written(M):
+    a = M.copy()
+    d = np.diag(a)  # refused: matrix
+    a[0, 0] = 2.0 * a[1, 1]
+    return np.sum(d * d)

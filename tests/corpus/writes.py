@@ -163,7 +163,7 @@ def mask_is_set_to_a_vector(u, mask, r):
 def mask_is_set_in_a_loop(A, x, n):
     B = A.copy()
     for k in range(n):
-        B[B > 0.3 * k] *= x
+        B[k * 0.3 < B] *= x
     return np.sum(B * B)
 
 
