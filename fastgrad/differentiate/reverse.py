@@ -40,9 +40,12 @@ from .rules import make, number
 from .sweep import Sweep, _is_of
 
 
-def reversal(program: Program, inputs: set[str], undo: set[int] | None = None) -> Sweep:
-    """A sweep over a program, ready to start. undo: the ids of the Stores whose old content it restores."""
-    return Sweep(program, inputs, undo or set(), block=block)
+def reversal(program: Program, inputs: set[str], wanted: set[str], undo: set[int] | None = None) -> Sweep:
+    """A sweep over a program, from the names `wanted` to the `inputs`, ready to start.
+
+    undo: the ids of the Stores whose old content it restores.
+    """
+    return Sweep(program, inputs, wanted, undo or set(), block=block)
 
 
 def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Statement], list[Statement]]:

@@ -25,6 +25,7 @@ class Sweep:
 
     program: Program
     inputs: set[str]
+    wanted: set[str]  # the results that are differentiated
     undo: set[int] = field(default_factory=set)  # ids of the Stores whose old content is needed
     save: set[int] = field(default_factory=set)  # ids of the Assigns that set a carried name, whose old value is needed
     block: Callable[..., Any] = field(default=lambda *a: ([], []))
@@ -34,7 +35,7 @@ class Sweep:
     movable: str | None = None
 
     def __post_init__(self) -> None:
-        self.active = active(self.program, self.inputs)
+        self.active = active(self.program, self.inputs, self.wanted)
         self.masked = masked(self.program)
         self.roots = roots(self.program)
         self.mutable = stored(self.program)

@@ -240,3 +240,15 @@ def swapped_numbers_after_a_loop_that_may_return(x, y, u):
     if x <= 5.0:
         x, y = y, x
     return 0.5 * x + 0.87 * y * y
+
+
+def part_of_one_of_two_arrays_is_written(u, v, x):
+    a = u * 2.0
+    b = v * v
+    if x > 5.0:
+        c = a[1:4]
+    else:
+        c = b[:3]
+    c[1] = x * c[0]
+    c *= x
+    return np.sum(c * c * c)
