@@ -252,3 +252,13 @@ def part_of_one_of_two_arrays_is_written(u, v, x):
     c[1] = x * c[0]
     c *= x
     return np.sum(c * c * c)
+
+
+def turned_with_an_argument_that_is_not_differentiated(x, y, u, power=2.0):
+    if u[0] > 5.0:
+        x, power, y = power, y, x
+    u[3] += power * u[1]
+    k = 0
+    while k < 2 and not y < x:
+        break
+    return np.sum(u * u)
