@@ -30,7 +30,7 @@ from .program import (
     leaves,
     used,
 )
-from .reverse import reversal
+from .reverse import reversal, shadows
 from .rules import make
 from .sweep import Sweep
 from .tidy import tidied
@@ -69,14 +69,17 @@ def generated(program: Program) -> Generated:
 
 
 def reverse_program(
-    program: Program, argnums: Sequence[int], with_value: bool = False, seeded: bool = False
+    program: Program, argnums: Sequence[int], with_value: bool = False, seeded: bool = False, aux: bool = False
 ) -> Program:
-    """The gradient's program from the function's."""
+    """The gradient's program from the function's; aux: the first of its two results is differentiated."""
     check(program)
     program = with_own_memory(program)
     inputs = [leaf for k in argnums for leaf in leaves(program.arguments[k]) if leaf is not None and leaf.kind.is_float]
-    results = leaves(program.result)
     last = program.body[-1]
+    if aux and not (isinstance(program.result, tuple) and len(program.result) == 2):
+        raise DifferentiationError("does not return a pair: has_aux=True is for (value, anything)", last.where)
+    results = leaves(program.result[0] if aux else program.result)
+    wanted = {leaf.id for leaf in results if isinstance(leaf, Name)}
     if not seeded:
         if len(results) != 1 or results[0].kind.is_array:
             what = "a tuple" if len(results) != 1 else str(results[0].kind)
@@ -84,13 +87,14 @@ def reverse_program(
         if not results[0].kind.is_float:
             raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
     active = {n.id for n in inputs}
-    trial = reversal(program, active)
+    trial = reversal(program, active, wanted)
     _, backward, _ = _run(trial, seeded)
     fixed = {n.id for n in inputs} | stored(program)
     program = coalesced(program, used(backward), fixed)
-    trial = reversal(program, active)
+    wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
+    trial = reversal(program, active, wanted)
     _run(trial, seeded)
-    final = reversal(program, {n.id for n in inputs}, undo=undone(trial))
+    final = reversal(program, active, wanted, undone(trial))
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:
@@ -135,6 +139,8 @@ def _run(r: Sweep, seeded: bool) -> tuple[list[Statement], list[Statement], list
     """The statements of both sweeps, and the names of the seeds."""
     seeds: list[Any] = []
     body = r.program.body[:-1]
+    if any(isinstance(leaf, Name) and leaf.id in r.mutable for leaf in leaves(r.program.result)):
+        r.out += shadows(r, body)  # a result that is a view is seeded through a view
     for k, leaf in enumerate(leaves(r.program.result)):
         if not isinstance(leaf, Name):
             if seeded:
@@ -146,7 +152,7 @@ def _run(r: Sweep, seeded: bool) -> tuple[list[Statement], list[Statement], list
             value: Any = seed
         else:
             value = Lit(1.0, leaf.kind)
-        if leaf.id in r.active:
+        if leaf.id in r.active & r.wanted:
             r.seed(leaf, value)
     opening = r.out
     r.out = []

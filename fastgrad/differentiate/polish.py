@@ -36,7 +36,8 @@ def polished(program: Program) -> Program:
 
 def _propagated(program: Program) -> Program:
     """x = y, for scalars that are set once: y stands for x everywhere."""
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter(leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None)
+    counts.update(item.name.id for item in program.captured)
     for s in every(program.body):
         if isinstance(s, Assign):
             counts[s.target] += 1
