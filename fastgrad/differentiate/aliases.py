@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from .errors import DifferentiationError
 from .program import (
     Assign,
+    Call,
     Expr,
     For,
     If,
@@ -19,6 +20,7 @@ from .program import (
     While,
     assigned,
     blocks,
+    calls,
     every,
     leaves,
     used,
@@ -53,6 +55,11 @@ def roots(program: Program) -> dict[str, set[str]]:
         changed = False
         for s in every(program.body):
             pairs = [(s.target, s.value)] if isinstance(s, Assign) else []
+            if isinstance(s, Call):
+                for t in s.targets:
+                    if t.kind.is_array and t.id not in found.setdefault(t.id, set()):
+                        found[t.id].add(t.id)
+                        changed = True
             if isinstance(s, Move):
                 pairs = [(t.id, v) for t, v in zip(s.targets, s.values, strict=True)]
             for target, value in pairs:
@@ -80,9 +87,23 @@ def check(program: Program) -> None:
     Straight code needs no such rule: there a second name is the first one.
     """
     mutable = stored(program)
+    _check_calls(program, mutable)
     if mutable:
         _check_contiguous(program, mutable)
         _check_block(program.body, direct_memory(program), roots(program), mutable, Later(set(), set()))
+
+
+def _check_calls(program: Program, mutable: set[str]) -> None:
+    """Functions that call themselves copy where Python shares memory: refuse what would notice."""
+    found = roots(program)
+    for s in calls(program.body):
+        bases = [source_of(arg) for arg in s.args]
+        if s.looks and mutable & {*(t.id for t in s.targets), *bases}:
+            raise DifferentiationError("may return a view of an array that is written into: copy it first", s.where)
+        for k in s.written:
+            own = found.get(bases[k] or "", set())
+            if any(own & found.get(other or "", set()) for j, other in enumerate(bases) if j != k):
+                raise DifferentiationError("is given an array that it writes into under two names: copy one", s.where)
 
 
 def direct_memory(program: Program) -> dict[str, str]:

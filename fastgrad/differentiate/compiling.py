@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgrad.differentiate import caching, cheaper
+from fastgrad.differentiate import caching, cheaper, selftyped
 
 # fastmath stays off: NaN and inf are numbers here.  "numpy": a division by zero gives inf instead of an exception.
 OPTIONS = {"error_model": "numpy", "fastmath": False, "nogil": True}
@@ -56,7 +56,9 @@ def compiled(text: str, entry: str, signature: Sequence[Any], checks: bool = Fal
     """
     name = f"{entry}_{caching.key(machine(), text, str(tuple(signature)), repr(checks))}"
     if name not in KNOWN:
-        KNOWN[name] = stored(name, text, entry, signature, checks) or loaded(name, text, None, entry, signature, checks)
+        circle = selftyped.circular(ast.parse(text))  # machine code that does not survive on disk
+        kept_there = None if circle else stored(name, text, entry, signature, checks)
+        KNOWN[name] = kept_there or loaded(name, text, None, entry, signature, checks)
     return KNOWN[name]
 
 
@@ -83,6 +85,8 @@ def loaded(name: str, text: str, path: Path | None, entry: str, signature: Seque
 
     module = module_of(name, text, path)
     enliven(module)
+    for other in selftyped.definitions(ast.parse(text)).keys() - {entry}:
+        setattr(module, other, njit(boundscheck=checks, **OPTIONS)(getattr(module, other)))
     dispatcher = njit(cache=path is not None, boundscheck=checks, **OPTIONS)(getattr(module, entry))
     with warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
@@ -106,7 +110,7 @@ def module_of(name: str, text: str, path: Path | None) -> types.ModuleType:
     module = types.ModuleType(f"fastgrad.differentiate.generated.{name}")
     module.__file__ = file
     sys.modules[module.__name__] = module  # Numba finds a function's globals by the name of its module
-    tree = cheaper.rewritten(ast.parse("\n" * (path is not None) + text))
+    tree = cheaper.rewritten(selftyped.typed(ast.parse("\n" * (path is not None) + text)))
     exec(compile(tree, file, "exec"), module.__dict__)
     return module
 
@@ -117,7 +121,8 @@ def enliven(module: types.ModuleType) -> None:
 
     register_helpers()
     cheaper.register()
-    vars(module).update(cheaper.NAMES)
+    selftyped.register()
+    vars(module).update(cheaper.NAMES | selftyped.NAMES)
     for name, value in list(vars(module).items()):
         if value is math:
             setattr(module, name, mathematics)

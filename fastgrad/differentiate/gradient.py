@@ -32,6 +32,7 @@ from .program import (
 )
 from .reverse import reversal
 from .rules import make
+from .selfcalls import forms, handed, prepared
 from .sweep import Sweep
 from .tidy import tidied
 
@@ -84,13 +85,15 @@ def reverse_program(
         if not results[0].kind.is_float:
             raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
     active = {n.id for n in inputs}
-    trial = reversal(program, active)
+    program, callees = prepared(program, active)
+    trial = reversal(program, active, None, callees)
     _, backward, _ = _run(trial, seeded)
-    fixed = {n.id for n in inputs} | stored(program)
+    fixed = active | stored(program) | handed(program)
     program = coalesced(program, used(backward), fixed)
-    trial = reversal(program, active)
+    functions = forms(program, callees, reversal)
+    trial = reversal(program, active, None, callees)
     _run(trial, seeded)
-    final = reversal(program, {n.id for n in inputs}, undo=undone(trial))
+    final = reversal(program, active, undone(trial), callees)
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:
@@ -106,6 +109,7 @@ def reverse_program(
         arguments=[*program.arguments, *seeds],
         body=[*final.tapes.opening(), *grown_before(body, final.tapes.tops())],
         kinds=final.kinds,
+        functions=functions,
         doc=f"The {kind} of {program.name}, by one sweep back through it.",
     )
     return polished(tidied(made))

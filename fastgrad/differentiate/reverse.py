@@ -18,6 +18,7 @@ from .indexing import index_kind
 from .kinds import Kind
 from .program import (
     Assign,
+    Call,
     Custom,
     Expr,
     For,
@@ -36,12 +37,15 @@ from .program import (
 )
 from .repeating import branch, loop
 from .rules import make, number
+from .selfcalls import call
 from .sweep import Sweep, _is_of
 
 
-def reversal(program: Program, inputs: set[str], undo: set[int] | None = None) -> Sweep:
+def reversal(
+    program: Program, inputs: set[str], undo: set[int] | None = None, callees: dict[str, Any] | None = None
+) -> Sweep:
     """A sweep over a program, ready to start. undo: the ids of the Stores whose old content it restores."""
-    return Sweep(program, inputs, undo or set(), block=block)
+    return Sweep(program, inputs, callees or {}, undo or set(), block=block)
 
 
 def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Statement], list[Statement]]:
@@ -72,6 +76,8 @@ def shadows(r: Sweep, body: list[Statement]) -> list[Statement]:
         handed = (
             {s.target}
             if isinstance(s, Assign)
+            else assigned([s])
+            if isinstance(s, Call)
             else assigned(s.body) & assigned(s.orelse)
             if isinstance(s, If)
             else set()
@@ -98,6 +104,8 @@ def statement(r: Sweep, s: Statement, repeated: bool) -> list[Statement]:
         return assign(r, s)
     if isinstance(s, Store):
         return store(r, s)
+    if isinstance(s, Call):
+        return call(r, s)
     if isinstance(s, Move):
         return move(r, s)
     if isinstance(s, If):

@@ -191,16 +191,32 @@ def ravel_that_has_to_copy(A):
     return np.sum(B * B) + np.sum(flat**2)
 
 
-def recursion_of_unknown_depth(x, n):
-    if n <= 0:
-        return 1.0
-    return x * recursion_of_unknown_depth(x - 0.1, n - 1)  # refused: nests
+def recursion_without_an_end(x):  # refused: without calling itself
+    return x * recursion_without_an_end(x - 0.1)
 
 
-def recursion_of_an_inner_function(x, n):
-    def even(a, k):
-        if k == 0:
-            return a
-        return even(math.sin(a) * a, k - 1) + 0.5 * a  # refused: recursion
+def recursion_of_another_rank(u, n):
+    if n == 0:  # refused: on one way
+        return u
+    return np.sum(recursion_of_another_rank(u, n - 1))
 
-    return even(x, n)
+
+def recursion_that_returns_its_argument(u, n):
+    def same(a, k):
+        return a if k == 0 else same(a * 1.0 if k > 5 else a, k - 1)
+
+    b = u.copy()
+    c = same(b, n)  # refused: view
+    c[0] = b[1] * b[2]
+    return np.sum(b * b)
+
+
+def recursion_given_an_array_twice(u, n):
+    def mix(a, b, k):
+        a[k] = b[k + 1] * a[k]
+        if k > 0:
+            mix(a, b, k - 1)
+
+    c = u.copy()
+    mix(c, c, n)  # refused: two names
+    return np.sum(c * c)
