@@ -207,6 +207,10 @@ def _check_block(
             used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
             if used_elsewhere and after.writes & (found[s.value.id] | found[s.target]):
                 raise _refusal(s.target, s)
+        elif isinstance(s, Assign) and s.target in mutable and s.target in later.reads and source_of(s.value):
+            own = direct.get(s.target, s.target)  # a view that a branch hands on
+            if later.writes & found[s.target] and any(n != s.target and direct.get(n, n) == own for n in later.reads):
+                raise _refusal(s.target, s)
         for block in blocks(s):
             around = after
             if isinstance(s, For | While):

@@ -35,6 +35,7 @@ from .rules import make
 from .selfcalls import forms, handed, prepared
 from .sweep import Sweep
 from .tidy import tidied
+from .unsharing import unshared
 
 
 @dataclass
@@ -73,6 +74,7 @@ def reverse_program(
     program: Program, argnums: Sequence[int], with_value: bool = False, seeded: bool = False
 ) -> Program:
     """The gradient's program from the function's."""
+    program = unshared(program)
     check(program)
     program = with_own_memory(program)
     inputs = [leaf for k in argnums for leaf in leaves(program.arguments[k]) if leaf is not None and leaf.kind.is_float]

@@ -37,6 +37,7 @@ from .program import (
 )
 from .rules import make
 from .sweep import Sweep
+from .unsharing import unshared
 
 
 @dataclass
@@ -58,9 +59,10 @@ def prepared(program: Program, inputs: set[str]) -> tuple[Program, dict[str, Rev
         raise DifferentiationError(
             "calls itself, and is to be differentiated backwards twice: use hvp or hessian", program.body[-1].where
         )
-    functions = [with_own_memory(function) for function in program.functions]
+    functions = [unshared(function) for function in program.functions]
     for function in functions:
         check(function)
+    functions = [with_own_memory(function) for function in functions]
     program = replace(program, functions=functions, kinds=dict(program.kinds))
     callees: dict[str, Reversed] = {}
     for function in functions:

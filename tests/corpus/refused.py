@@ -157,23 +157,25 @@ def starred_target(u):
     return first * len(rest)
 
 
-def one_of_two_arrays(u, v, flag):
+def name_of_one_of_two_iterations(u, n):
     a = u.copy()
-    b = v.copy()
-    c = a if flag else b  # refused: another name
-    c[0] = a[1] * b[1]
-    return np.sum(a * a) + np.sum(b * b * b)
+    best = a
+    for i in range(n):  # refused: another name
+        a = a * 1.5
+        a[i] = 2.0 * u[i]
+        if a[0] > 0.1:
+            best = a
+    best[0] = a[1]
+    return np.sum(a * best)
 
 
-def one_of_two_arrays_by_value(u, v, x):
-    a = u.copy()
-    b = v.copy()
-    if x > 5.0:  # refused: another name
-        c = a
-    else:
-        c = b
-    c *= x
-    return np.sum(a * b)
+def slice_of_the_last_iteration(A, n):
+    B = A.copy()
+    r = B[0]
+    for i in range(1, n):  # refused: another name
+        r[0] += B[i, 0] * r[1]
+        r = B[i]
+    return np.sum(B * B)
 
 
 def reshape_that_has_to_copy(A):
