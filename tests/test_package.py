@@ -154,15 +154,22 @@ LAYERS: dict[str, set[str]] = {
         "differentiate.cheaper",
         "differentiate.arrayloops",
         "differentiate.linking",
+        "differentiate.selftyped",
     },
     "differentiate.forms": {"differentiate"},
     "differentiate.entrances": {"differentiate.forms"},
     "differentiate.tangents": set(),
     "differentiate.terms": set(),
-    "differentiate.forward": {"differentiate", "differentiate.terms"},
+    "differentiate.selftyped": set(),
+    "differentiate.dualcalls": {"differentiate"},
+    "differentiate.forward": {"differentiate", "differentiate.dualcalls", "differentiate.terms"},
     "differentiate.columns": {"differentiate", "differentiate.forward"},
     "differentiate.recipes": {
-        "differentiate", "differentiate.columns", "differentiate.elementwise", "differentiate.forms", "differentiate.forward"
+        "differentiate",
+        "differentiate.columns",
+        "differentiate.elementwise",
+        "differentiate.forms",
+        "differentiate.forward",
     },
     "differentiate.dispatching": {"differentiate", "differentiate.entrances", "differentiate.forms"},
     "differentiate.calling": {
@@ -220,7 +227,9 @@ LAYERS: dict[str, set[str]] = {
     "bench.charts": {"bench.results"},
     "bench.report": {"files", "bench.runs", "bench.results", "bench.charts"},
     "demo": BENCH | {"__init__", "dispatch"},
-    "cli": BENCH | TABLES | {"__init__", "catalog", "check", "differentiate.caching", "dispatch", "demo", "files", "schedules"},
+    "cli": BENCH
+    | TABLES
+    | {"__init__", "catalog", "check", "differentiate.caching", "dispatch", "demo", "files", "schedules"},
     "__main__": {"cli"},
 }
 HEAVY = ("click", "matplotlib", "numba", "rich", "scipy", "sklearn", "tqdm")

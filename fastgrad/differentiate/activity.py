@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .aliases import roots
-from .program import Assign, Custom, Expr, Move, Name, Op, Program, Statement, Store, every, leaves
+from .program import Assign, Call, Custom, Expr, Move, Name, Op, Program, Statement, Store, every, leaves
 from .rules import RULES
 
 SELECTING = ("where", "maximum", "minimum")
@@ -45,6 +45,9 @@ def flows(body: list[Statement]) -> list[tuple[str, set[str]]]:
             found.append((s.target, differentiable(s.value)))
         elif isinstance(s, Move):
             found += [(t.id, differentiable(v)) for t, v in zip(s.targets, s.values, strict=True) if t.kind.is_float]
+        elif isinstance(s, Call):
+            sources = set().union(*map(differentiable, s.args))
+            found += [(t.id, sources) for t in s.targets if t.kind.is_float]
         elif isinstance(s, Store) and s.base.kind.is_float:
             found.append((s.base.id, differentiable(s.value)))
     return found
@@ -89,6 +92,8 @@ def _sharing(program: Program) -> dict[str, set[str]]:
 def masked(program: Program) -> set[str]:
     """The names whose value may be thrown away by a where, maximum or minimum further on: a zero adjoint must stay zero."""
     found: set[str] = set()
+    if program.masked:
+        found |= {n.id for n in leaves(program.result) if isinstance(n, Name)}
     for s in every(program.body):
         for value in [s.value] if isinstance(s, Assign | Store) else []:
             found |= _under_selection(value)

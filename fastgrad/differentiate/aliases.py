@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from .errors import DifferentiationError
 from .program import (
     Assign,
+    Call,
     Expr,
     For,
     If,
@@ -20,6 +21,7 @@ from .program import (
     While,
     assigned,
     blocks,
+    calls,
     every,
     leaves,
     used,
@@ -54,6 +56,11 @@ def roots(program: Program) -> dict[str, set[str]]:
         changed = False
         for s in every(program.body):
             pairs = [(s.target, s.value)] if isinstance(s, Assign) else []
+            if isinstance(s, Call):
+                for t in s.targets:
+                    if t.kind.is_array and t.id not in found.setdefault(t.id, set()):
+                        found[t.id].add(t.id)
+                        changed = True
             if isinstance(s, Move):
                 pairs = [(t.id, v) for t, v in zip(s.targets, s.values, strict=True)]
             for target, value in pairs:
@@ -81,10 +88,24 @@ def check(program: Program) -> None:
     Straight code needs no such rule: there a second name is the first one.
     """
     mutable = stored(program)
+    _check_calls(program, mutable)
     if mutable:
         _check_contiguous(program, mutable)
         known = Memory(direct_memory(program), roots(program), mutable, merged(program))
         _check_block(program.body, known, Later(set(), set()))
+
+
+def _check_calls(program: Program, mutable: set[str]) -> None:
+    """Functions that call themselves copy where Python shares memory: refuse what would notice."""
+    found = roots(program)
+    for s in calls(program.body):
+        bases = [source_of(arg) for arg in s.args]
+        if s.looks and mutable & {*(t.id for t in s.targets), *bases}:
+            raise DifferentiationError("may return a view of an array that is written into: copy it first", s.where)
+        for k in s.written:
+            own = found.get(bases[k] or "", set())
+            if any(own & found.get(other or "", set()) for j, other in enumerate(bases) if j != k):
+                raise DifferentiationError("is given an array that it writes into under two names: copy one", s.where)
 
 
 def direct_memory(program: Program) -> dict[str, str]:
@@ -211,6 +232,10 @@ def _check_block(body: list[Statement], known: Memory, later: Later) -> None:
             own = direct.get(origin, origin)
             used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
             if used_elsewhere and after.writes & (found[origin] | found[s.target]):
+                raise _refusal(s.target, s)
+        elif isinstance(s, Assign) and s.target in known.mutable and s.target in later.reads and source_of(s.value):
+            own = direct.get(s.target, s.target)  # a view that a branch hands on
+            if later.writes & found[s.target] and any(n != s.target and direct.get(n, n) == own for n in later.reads):
                 raise _refusal(s.target, s)
         if isinstance(s, Assign) and isinstance(s.value, Op) and s.value.name == "diagonal":
             _check_diagonal(s, body[k + 1 :], direct, found, later)

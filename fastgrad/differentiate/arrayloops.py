@@ -75,11 +75,19 @@ def intrinsic_of(formula: str, axes: tuple[Axes, ...], result: Any) -> Any:
 class Loop:
     """The code of one call: shapes and checks where it stands, the loop itself in a function beside."""
 
-    def __init__(self, context: Any, builder: Any, formula: str, axes: tuple[Axes, ...], signature: Any, args: Any) -> None:
+    def __init__(
+        self, context: Any, builder: Any, formula: str, axes: tuple[Axes, ...], signature: Any, args: Any
+    ) -> None:
         from llvmlite import ir
         from numba.np.arrayobj import make_array
 
-        self.context, self.builder, self.formula, self.axes, self.types = context, builder, formula, axes, signature.args
+        self.context, self.builder, self.formula, self.axes, self.types = (
+            context,
+            builder,
+            formula,
+            axes,
+            signature.args,
+        )
         self.returned, self.args = signature.return_type, args
         self.index = ir.IntType(WHOLE)
         self.new = hasattr(self.returned, "ndim")

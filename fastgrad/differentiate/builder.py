@@ -13,7 +13,7 @@ from .algebra import is_number
 from .aliases import source_of
 from .errors import DifferentiationError, Where
 from .kinds import B1, F8, I8, Constant, Kind, kind_of
-from .program import Assign, Captured, Expr, Lit, Name, Op, Statement, Watched
+from .program import Assign, Captured, Expr, Lit, Name, Op, Program, Statement, Watched
 from .rules import RULES, make
 from .values import Items, Scope, Static, is_expr
 
@@ -39,6 +39,12 @@ class Builder:
     discards: list[bool] = field(default_factory=list)  # the same for the calls that are being written out
     renamed: dict[str, Name] = field(default_factory=dict)  # values that took the name of what a branch hands on
     forms: dict[str, Any] = field(default_factory=dict)  # of names that a loop sets first: how their tuples nest
+    functions: list[Program] = field(
+        default_factory=list
+    )  # what was read apart, because it calls itself (recursion.py)
+    apart: list[Any] = field(default_factory=list)  # the same, and those that are being read, as recursion.Apart
+    pending: list[Any] = field(default_factory=list)  # those that are being read
+    unrolled: set[Any] = field(default_factory=set)  # functions that have to be written out at every depth
     block: Callable[..., Any] = field(default=lambda *a, **k: None)
 
     # ---- names ------------------------------------------------------------------------------------------------------
@@ -93,13 +99,14 @@ class Builder:
 
     def snapshot(self) -> tuple[Any, ...]:
         """What a trial reading must put back."""
-        return dict(self.kinds), dict(self.counts), self.labels, dict(self.renamed)
+        functions = list(self.functions), list(self.apart)
+        return dict(self.kinds), dict(self.counts), self.labels, dict(self.renamed), *functions
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Forget the names made since the snapshot, but for those of captured values, which are found only once."""
         self.kinds, self.counts, self.labels = dict(state[0]), dict(state[1]), state[2]
+        self.renamed, self.functions, self.apart = dict(state[3]), list(state[4]), list(state[5])
         self.kinds |= {item.name.id: item.name.kind for item in self.captured.values()}
-        self.renamed = dict(state[3])
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 

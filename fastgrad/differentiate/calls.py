@@ -12,10 +12,9 @@ from .expressions import expression, starred
 from .liveness import assigned, kept_by_functions
 from .program import Custom, Name, Op, Statement
 from .reading import plain, read
+from .recursion import inlined
 from .structure import RESULT, Structurer
-from .values import UNBOUND, Closure, Method, Scope, Static, flatten, is_expr
-
-MOST_NESTED = 60
+from .values import UNBOUND, Closure, Method, Scope, Static, is_expr
 
 
 def call(b: Builder, scope: Scope, node: ast.Call) -> Any:
@@ -127,32 +126,29 @@ def _inline(
 ) -> Any:  # fmt: skip
     """The body of the called function, with its own names, in place of the call."""
     env = bind_arguments(b, node, defaults, args, words, at)
-    key = (
-        id(node),
-        tuple(
-            repr(v) if not is_expr(v) or not isinstance(v, Name | Op) else v.kind for v in flatten(tuple(env.values()))
-        ),
-    )
-    if key in b.stack:
-        raise b.error("is a recursion whose depth is not known when the function is read: write it as a loop", at)
-    if len(b.stack) >= MOST_NESTED:
-        raise b.error(f"nests more than {MOST_NESTED} calls", at)
-    for name, value in env.items():
-        if isinstance(value, Op):
-            env[name] = b.bind(name, value)
-    inner = Scope(source, env, parent)
-    b.stack.append(key)
-    b.discards.append(at is b.discarded)
-    before = b.where
-    try:
-        if isinstance(node, ast.Lambda):
-            b.where = source.where(node) if hasattr(source, "where") else b.where
-            return expression(b, inner, node.body)
-        return run_body(b, inner, node)
-    finally:
-        b.where = before
-        b.stack.pop()
-        b.discards.pop()
+    code = getattr(getattr(source, "function", None), "__code__", None) if parent is None else (id(node), id(parent))
+
+    def run(given: dict[str, Any]) -> Any:
+        for name, value in given.items():
+            if isinstance(value, Op):
+                given[name] = b.bind(name, value)
+        b.discards.append(at is b.discarded)
+        try:
+            return of_body(b, Scope(source, given, parent), node)
+        finally:
+            b.discards.pop()
+
+    return inlined(b, code, env, at, run, getattr(node, "name", "inner"), parent is None)
+
+
+def of_body(b: Builder, scope: Scope, node: ast.FunctionDef | ast.Lambda) -> Any:
+    """Lower the body of a function or a lambda; its result."""
+    if isinstance(node, ast.FunctionDef):
+        return run_body(b, scope, node)
+    where = scope.source.where(node)
+    b.where = where
+    b.lines.setdefault((where.file, where.line), scope.source.lines.get(where.line, ""))
+    return expression(b, scope, node.body)
 
 
 def run_body(b: Builder, scope: Scope, node: ast.FunctionDef) -> Any:

@@ -23,6 +23,7 @@ from fastgrad.differentiate.program import (
     Statement,
     Store,
     assigned,
+    calls,
     leaves,
     substitute,
     unused,
@@ -39,6 +40,7 @@ class Blocks:
         self.program = program
         self.kinds = dict(program.kinds)
         self.body: list[Statement] = []
+        self.functions: dict[str, Program] = {}
 
     def fresh(self, wanted: str, kind: Kind) -> Name:
         """A name that nothing else has."""
@@ -51,7 +53,20 @@ class Blocks:
         def change(name: Name) -> Expr:
             return known.get(name.id) or Name(own[name.id].id if name.id in own else name.id, name.kind)
 
-        return substitute(program.body, change, lambda name: own[name].id if name in own else name)
+        body = substitute(program.body, change, lambda name: own[name].id if name in own else name)
+        return redirected(body, self.adopted(program.functions))
+
+    def adopted(self, functions: list[Program]) -> dict[str, str]:
+        """The functions of a program become the result's; where a name has another function already, they get a new one."""
+        names: dict[str, str] = {}
+        for function in functions:
+            known = self.functions.get(function.name)
+            same = known is None or (known.arguments, known.body) == (function.arguments, function.body)
+            names[function.name] = function.name if same else self.fresh(function.name, Kind("function")).id
+        for function in functions:
+            made = replace(function, name=names[function.name], body=redirected(function.body, names))
+            self.functions.setdefault(made.name, made)
+        return names
 
     def block(self, output: Expr, leaf: Name) -> Name:
         """A new block of zeros, shaped like an output and then like an input."""
@@ -76,6 +91,16 @@ class Blocks:
         self.body += body
 
 
+def redirected(body: list[Statement], names: dict[str, str]) -> list[Statement]:
+    """The statements, whose calls go to functions of other names."""
+    if all(old == new for old, new in names.items()):
+        return body
+    made = substitute(body, lambda name: name, lambda name: name)
+    for s in calls(made):
+        s.function = names[s.function]
+    return made
+
+
 def by_columns(program: Program, wrt: Sequence[Any], single: bool, outputs: Any = None) -> Program:
     """The Jacobian of a program in forward mode, a column at a time.
 
@@ -92,7 +117,7 @@ def by_columns(program: Program, wrt: Sequence[Any], single: bool, outputs: Any 
     count = len(leaves(outputs))
     blocks = [tuple(pick(tree, found, k) for tree in wrt) for k in range(count)]
     b.body.append(Return(refill(outputs, [block[0] if single else block for block in blocks])))
-    return replace(program, body=b.body, kinds=b.kinds)
+    return replace(program, body=b.body, kinds=b.kinds, functions=list(b.functions.values()))
 
 
 def column(b: Blocks, leaf: Name, outputs: Any) -> list[Expr]:
@@ -142,7 +167,7 @@ def by_rows(program: Program, pulled: Program, seeds: Any, wrt: Sequence[Any], s
         trees = [refill(tree, left) for tree in wrt]
         blocks.append(trees[0] if single else tuple(trees))
     b.body.append(Return(refill(outputs, blocks)))
-    return replace(program, body=b.body, kinds=b.kinds)
+    return replace(program, body=b.body, kinds=b.kinds, functions=list(b.functions.values()))
 
 
 def row(

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastgrad.differentiate import arrayloops, caching, cheaper, linking
+from fastgrad.differentiate import arrayloops, caching, cheaper, linking, selftyped
 
 # fastmath stays off: NaN and inf are numbers here.  "numpy": a division by zero gives inf instead of an exception.
 OPTIONS = {"error_model": "numpy", "fastmath": False, "nogil": True}
@@ -60,7 +60,8 @@ def compiled(text: str, entry: str, signature: Sequence[Any], checks: bool = Fal
     name = f"{entry}_{caching.key(machine(), text, str(tuple(signature)), repr(checks))}"
     if name not in KNOWN:
         work = Work(name, text, meant or text, entry, tuple(signature), checks)
-        KNOWN[name] = stored(work) or loaded(work, None)
+        circle = selftyped.circular(ast.parse(text))  # machine code that does not survive on disk
+        KNOWN[name] = (None if circle else stored(work)) or loaded(work, None)
     return KNOWN[name]
 
 
@@ -99,6 +100,8 @@ def loaded(work: Work, path: Path | None) -> Any:
 
     module = module_of(work.name, work.text, path, work.meant)
     enliven(module)
+    for other in selftyped.definitions(ast.parse(work.text)).keys() - {work.entry}:
+        setattr(module, other, njit(boundscheck=work.checks, **OPTIONS)(getattr(module, other)))
     dispatcher = njit(cache=path is not None, boundscheck=work.checks, **OPTIONS)(getattr(module, work.entry))
     with linking.lazily(), warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
@@ -122,7 +125,7 @@ def module_of(name: str, text: str, path: Path | None, meant: str = "") -> types
     module = types.ModuleType(f"fastgrad.differentiate.generated.{name}")
     module.__file__ = file
     sys.modules[module.__name__] = module  # Numba finds a function's globals by the name of its module
-    tree = cheaper.rewritten(ast.parse("\n" * (path is not None) + (meant or text)))
+    tree = cheaper.rewritten(selftyped.typed(ast.parse("\n" * (path is not None) + (meant or text))))
     vars(module).update(arrayloops.NAMES)
     exec(compile(tree, file, "exec"), module.__dict__)
     return module
@@ -134,7 +137,8 @@ def enliven(module: types.ModuleType) -> None:
 
     register_helpers()
     cheaper.register()
-    vars(module).update(cheaper.NAMES)
+    selftyped.register()
+    vars(module).update(cheaper.NAMES | selftyped.NAMES)
     for name, value in list(vars(module).items()):
         if value is math:
             setattr(module, name, mathematics)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from . import helpers
 from .errors import Where
+from .guards import guarded
 from .kinds import DTYPES, I8
 from .program import (
     Assign,
+    Call,
     Expr,
     For,
     If,
@@ -131,8 +134,9 @@ def _index_item(item: Expr) -> str:
 class Writer:
     """Lines of source, with a comment wherever the original line changes."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, called: bool = False):
         self.program = program
+        self.called = called  # by the program itself: one result is returned as it is
         self.lines: list[str] = []
         self.last: Where | None = None
 
@@ -157,6 +161,8 @@ class Writer:
             return
         self.last = where
         original = self.program.lines.get((where.file, where.line), "")
+        if not original:
+            return
         name = "" if where.function == self.program.origin else f"{where.function}, "
         self.line(depth, f"# {name}line {where.line}" + (f": {original}" if original else ""))
 
@@ -168,6 +174,8 @@ class Writer:
             self.line(depth, _store(s))
         elif isinstance(s, Move):
             self.move(s, depth)
+        elif isinstance(s, Call):
+            self.line(depth, _call_line(s))
         elif isinstance(s, If):
             self.branch(s, depth)
         elif isinstance(s, For):
@@ -177,7 +185,9 @@ class Writer:
             self.line(depth, f"while {text(s.test)}:")
             self.loop(s, depth)
         elif isinstance(s, Return):
-            self.line(depth, f"return {tree(s.values)}")
+            single = self.called and isinstance(s.values, tuple) and len(s.values) == 1
+            if s.values != () or not self.called:
+                self.line(depth, f"return {tree(s.values[0] if single else s.values)}")
         elif isinstance(s, Raise):
             self.line(depth, s.text)
 
@@ -241,6 +251,11 @@ def _store(s: Store) -> str:
     return f"{place} {sign} {text(value)}"
 
 
+def _call_line(s: Call) -> str:
+    targets = ", ".join(t.id for t in s.targets)
+    return f"{targets} = "[: None if targets else 0] + f"{s.function}({', '.join(text(arg) for arg in s.args)})"
+
+
 def _range(s: For) -> str:
     parts = [s.start, s.stop, s.step]
     if isinstance(s.step, Lit) and s.step.value == 1:
@@ -276,8 +291,19 @@ def _tuple_name(argument: Any, k: int) -> str:
 
 
 def source(program: Program) -> str:
-    """The whole source: imports and the function."""
-    writer = Writer(program)
+    """The whole source: imports, the functions that call themselves, and the function."""
+    program = guarded(program)
+    defined = "\n\n\n".join(definition(part, part is not program) for part in [*program.functions, program])
+    used = [n for n in helpers.NAMES if re.search(rf"\b{n}\(", defined)]
+    head = IMPORTS
+    if used:
+        head += "\n\nfrom fastgrad.differentiate.helpers import " + ", ".join(used)
+    return f"{head}\n\n\n{defined}\n"
+
+
+def definition(program: Program, called: bool) -> str:
+    """One function; called: by the program itself."""
+    writer = Writer(program, called)
     names = parameters(program)
     writer.line(0, f"def {program.name}({', '.join(names)}):")
     if program.doc:
@@ -285,12 +311,7 @@ def source(program: Program) -> str:
     for argument, name in zip(program.arguments, names, strict=False):
         _unpack(writer, argument, name)
     writer.block(program.body, 1)
-    body = "\n".join(writer.lines)
-    used = [n for n in helpers.NAMES if f"{n}(" in body]
-    head = IMPORTS
-    if used:
-        head += "\n\nfrom fastgrad.differentiate.helpers import " + ", ".join(used)
-    return f"{head}\n\n\n{body}\n"
+    return "\n".join(writer.lines)
 
 
 def _unpack(writer: Writer, argument: Any, name: str) -> None:

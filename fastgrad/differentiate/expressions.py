@@ -14,6 +14,7 @@ from .builder import Builder, as_value, known, lookup
 from .indexing import element
 from .operands import binary, number
 from .program import Expr, Name, Op, Statement
+from .recursion import Undetermined
 from .rules import make
 from .values import Closure, Items, Method, Scope, Static, flatten, is_expr
 
@@ -115,7 +116,10 @@ def _logic(b: Builder, scope: Scope, node: ast.BoolOp) -> Any:
             continue
         extra: list[Statement] = []
         with b.into(extra):
-            right = expression(b, scope, later)
+            try:
+                right = expression(b, scope, later)
+            except Undetermined:
+                return number(b, value, node)
         if extra:  # the right side needs statements: they run only when the left side does not decide
             rest = node.values[k + 1] if k + 2 == len(node.values) else ast.BoolOp(node.op, node.values[k + 1 :])
             first, other = ast.Constant(deciding), ast.copy_location(rest, node)
@@ -195,7 +199,10 @@ def choose(b: Builder, scope: Scope, test: Expr, body: ast.expr, orelse: ast.exp
     state = b.snapshot()
     extra: list[Statement] = []
     with b.into(extra):
-        values = expression(b, scope, body), expression(b, scope, orelse)
+        try:
+            values = expression(b, scope, body), expression(b, scope, orelse)
+        except Undetermined:
+            values = (Static(None),) * 2
     plain = all(is_expr(v) and not v.kind.is_array for v in values)
     if plain and not extra and not test.kind.is_array:
         dtypes = {v.kind.dtype for v in values}

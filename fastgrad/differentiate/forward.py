@@ -14,10 +14,13 @@ from typing import Any
 from fastgrad.differentiate.activity import passes
 from fastgrad.differentiate.adjoint import _power_slope as power_slope
 from fastgrad.differentiate.aliases import source_of, stored
+from fastgrad.differentiate.aliases import source_of
+from fastgrad.differentiate.dualcalls import Dual, dual_form, duals, handed_over
 from fastgrad.differentiate.errors import DifferentiationError
 from fastgrad.differentiate.kinds import Kind
 from fastgrad.differentiate.program import (
     Assign,
+    Call,
     Custom,
     Expr,
     For,
@@ -31,6 +34,7 @@ from fastgrad.differentiate.program import (
     Statement,
     Store,
     While,
+    calls,
     every,
     leaves,
     names,
@@ -50,21 +54,26 @@ def forward(program: Program, wrt: Sequence[Any]) -> Program:
     wrt: some of the program's arguments, or of the names in them.  Values and tangents are trees of the same form; the
     tangent of what does not depend on `wrt` is zero.
     """
-    return Forward(program, wrt).program()
+    start = {name.id for tree in wrt for name in leaves(tree)}
+    table = duals(program, start, activity)
+    made = Forward(program, wrt, table).program()
+    inside = [dual_form(Forward(dual.function, [], table), dual) for dual in table.values() if dual.inputs]
+    return replace(made, functions=[*program.functions, *inside])
 
 
 class Forward:
     """The state of one sweep."""
 
-    def __init__(self, program: Program, wrt: Sequence[Any]) -> None:
-        self.source, self.wrt = program, wrt
+    def __init__(self, program: Program, wrt: Sequence[Any], table: dict[str, Dual]) -> None:
+        self.source, self.wrt, self.table = program, wrt, table
         self.kinds = dict(program.kinds)
         self.dots: dict[str, str] = {}
         self.count = 0
         self.guarded = 0  # inside how many arms of conditional expressions
         self.out: list[Statement] = []
-        self.active = activity(program, {name.id for tree in wrt for name in leaves(tree)})
-        self.mutable = stored(program)
+        start = {name.id for tree in wrt for name in leaves(tree)}
+        start |= table[program.name].inputs if program.name in table else set()
+        self.active = activity(program, start, table)
 
     def program(self) -> Program:
         """All of it."""
@@ -72,6 +81,11 @@ class Forward:
         body = self.block(self.source.body)
         name, arguments = f"{self.source.name}_dot", [*self.source.arguments, *tangents]
         return replace(self.source, name=name, arguments=arguments, body=body, kinds=self.kinds)
+
+    def value_tangent(self, s: Statement, value: Expr) -> Expr:
+        """The tangent of a value, written out where it is zero."""
+        _, tangent = self.dual(s, value)
+        return tangent if tangent is not None else zero(value)
 
     # ---- names -------------------------------------------------------------------------------------------------------
 
@@ -109,6 +123,8 @@ class Forward:
             self.store(s)
         elif isinstance(s, Move):
             self.move(s)
+        elif isinstance(s, Call):
+            self.call(s)
         elif isinstance(s, If):
             self.out.append(replace(s, body=self.block(s.body), orelse=self.block(s.orelse)))
         elif isinstance(s, For | While):
@@ -160,6 +176,16 @@ class Forward:
         if tangent is not None or not s.add:  # before the value is written: the tangent may read what is overwritten
             self.out.append(replace(s, base=self.dot(s.base), value=tangent or number(0.0), note=""))
         self.out.append(replace(s, value=value))
+
+    def call(self, s: Call) -> None:
+        """A call of a function of the program: of its dual, where anything is to be differentiated."""
+        dual = self.table[s.function]
+        wanted = any(t.id in self.active for t in dual.targets(s)) or any(depends(arg, self.active) for arg in s.args)
+        if dual.inputs and wanted:
+            tangents = [fitted(self.value_tangent(s, arg), p.kind) for p, arg in dual.given(s)]
+            targets = [*s.targets, *(self.dot(t) for t in dual.targets(s))]
+            s = replace(s, targets=targets, function=dual.name, args=[*s.args, *tangents])
+        self.out.append(s)
 
     def move(self, s: Move) -> None:
         """Assignments all at once, companions among them."""
@@ -314,8 +340,11 @@ def depends(e: Expr, active: set[str]) -> bool:
     return isinstance(e, Op) and e.kind.is_float and any(depends(e.args[k], active) for k in moving(e))
 
 
-def activity(program: Program, start: set[str]) -> set[str]:
-    """The names that depend on those in `start`; arrays that share memory are active together."""
+def activity(program: Program, start: set[str], table: dict[str, Dual]) -> set[str]:
+    """The names that depend on those in `start`; arrays that share memory are active together.
+
+    table: the functions of the program; what calls hand over is entered there.
+    """
     flows: list[tuple[str, Expr]] = []
     shared: list[tuple[str, str]] = []
     for s in every(program.body):
@@ -337,6 +366,8 @@ def activity(program: Program, start: set[str]) -> set[str]:
     while before != len(active):
         before = len(active)
         active |= {target for target, value in flows if target not in active and depends(value, active)}
+        for s in calls(program.body):
+            active |= handed_over(s, table, active, depends)
         for a, b in shared:
             if a in active or b in active:
                 active |= {a, b}

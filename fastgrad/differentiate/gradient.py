@@ -32,8 +32,10 @@ from .program import (
 )
 from .reverse import reversal, shadows
 from .rules import make
+from .selfcalls import forms, handed, prepared
 from .sweep import Sweep
 from .tidy import tidied
+from .unsharing import unshared
 
 
 @dataclass
@@ -72,6 +74,7 @@ def reverse_program(
     program: Program, argnums: Sequence[int], with_value: bool = False, seeded: bool = False, aux: bool = False
 ) -> Program:
     """The gradient's program from the function's; aux: the first of its two results is differentiated."""
+    program = unshared(program)
     check(program)
     program = with_own_memory(program)
     inputs = [leaf for k in argnums for leaf in leaves(program.arguments[k]) if leaf is not None and leaf.kind.is_float]
@@ -87,14 +90,16 @@ def reverse_program(
         if not results[0].kind.is_float:
             raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
     active = {n.id for n in inputs}
-    trial = reversal(program, active, wanted)
+    program, callees = prepared(program, active)
+    trial = reversal(program, active, wanted, callees=callees)
     _, backward, _ = _run(trial, seeded)
-    fixed = {n.id for n in inputs} | stored(program)
+    fixed = active | stored(program) | handed(program)
     program = coalesced(program, used(backward), fixed)
+    functions = forms(program, callees, reversal)
     wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
-    trial = reversal(program, active, wanted)
+    trial = reversal(program, active, wanted, callees=callees)
     _run(trial, seeded)
-    final = reversal(program, active, wanted, undone(trial))
+    final = reversal(program, active, wanted, undone(trial), callees)
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:
@@ -110,6 +115,7 @@ def reverse_program(
         arguments=[*program.arguments, *seeds],
         body=[*final.tapes.opening(), *grown_before(body, final.tapes.tops())],
         kinds=final.kinds,
+        functions=functions,
         doc=f"The {kind} of {program.name}, by one sweep back through it.",
     )
     return polished(tidied(made))

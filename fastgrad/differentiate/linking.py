@@ -29,7 +29,9 @@ def lazily() -> Iterator[None]:
     with global_compiler_lock:
         codegen = cpu_target.target_context.codegen()
         kind = lazy(getattr(codegen, "_library_class", None))
-        if kind is None or "_library_class" in vars(codegen):  # unlike what is known here; or inside of another `lazily`
+        if kind is None or "_library_class" in vars(
+            codegen
+        ):  # unlike what is known here; or inside of another `lazily`
             yield
             return
         codegen._library_class = kind

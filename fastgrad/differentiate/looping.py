@@ -13,6 +13,7 @@ from .kinds import B1, I8, Kind, join
 from .merging import blank, convert
 from .operands import number
 from .program import Assign, Expr, For, Lit, Move, Name, Op, Statement, While, walk
+from .recursion import Undetermined
 from .sequences import sequence
 from .values import UNBOUND, Scope, flatten, form, is_expr, refill
 
@@ -24,7 +25,11 @@ def for_loop(b: Builder, scope: Scope, s: ast.For, live: set[str]) -> None:
     given = getattr(s, "items", None)
     items = sequence(b, scope, given if given is not None else expression(b, scope, s.iter), s.iter)
     if items.static is not None and (len(items.static) <= MOST_UNROLLED):
-        _unrolled(b, scope, s, items.static, live)
+        entry = dict(scope.env)
+        try:
+            _unrolled(b, scope, s, items.static, live)
+        except Undetermined:
+            _skipped(scope, s, entry)
         return
     if items.bounds is not None:
         base = s.target.id if isinstance(s.target, ast.Name) else "k"
@@ -119,7 +124,11 @@ def _loop(b: Builder, scope: Scope, s: Any, live: set[str], base: str, body: Any
     kinds: dict[str, list[Any]] = {}
     for _ in range(12 + len(names)):
         state = b.snapshot()
-        result = _attempt(b, scope, s, start, entry, kinds, base, body, head)
+        try:
+            result = _attempt(b, scope, s, start, entry, kinds, base, body, head)
+        except Undetermined:
+            _skipped(scope, s, start)
+            return
         if result is not None:
             break
         b.restore(state)
@@ -132,6 +141,11 @@ def _loop(b: Builder, scope: Scope, s: Any, live: set[str], base: str, body: Any
     until = getattr(s, "until", None)
     loop.until = scope.env[until].id if until and isinstance(scope.env.get(until), Name) else None
     b.emit(loop)
+
+
+def _skipped(scope: Scope, s: ast.For | ast.While, start: dict[str, Any]) -> None:
+    """A loop that calls a function of whose result nothing is known yet: as if it did not run."""
+    scope.env = dict.fromkeys(liveness.assigned(s.body), UNBOUND) | start
 
 
 def _attempt(

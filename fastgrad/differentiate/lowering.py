@@ -9,11 +9,12 @@ from typing import Any
 
 from . import statements
 from .builder import Builder, as_value
-from .calls import custom, run_body
+from .calls import custom, of_body
 from .errors import DifferentiationError
 from .kinds import Constant, Kind
 from .program import Assign, Op, Program, Return, Statement, Store, every, leaves
 from .reading import Source, parameters, read
+from .recursion import inlined
 from .values import Closure, Items, Listed, Scope, Static, is_expr
 
 REFUSED = {
@@ -74,14 +75,12 @@ def lower(function: Any, kinds: tuple[Any, ...]) -> Program:
         names = names[: len(kinds)]
     elif len(kinds) != len(names):
         raise b.error(f"takes {len(names)} arguments; {len(kinds)} were given")
-    scope = Scope(source, env)
     with b.into([]) as body:
         if rule is not None:
             value: Any = custom(b, rule, list(env.values()), {}, source.node)
-        elif isinstance(source.node, ast.Lambda):
-            value = _of_lambda(b, scope, source.node)
         else:
-            value = run_body(b, scope, source.node)
+            value = inlined(b, source.function.__code__, env, source.node,
+                            lambda given: of_body(b, Scope(source, given), source.node), source.name, True)  # fmt: skip
     body.append(Return(result_tree(b, value, body), where=b.where))
     program = Program(
         source.name,
@@ -93,6 +92,7 @@ def lower(function: Any, kinds: tuple[Any, ...]) -> Program:
         list(b.watched.values()),
         origin=source.name,
         unused=names,
+        functions=[replace(function, kinds=b.kinds, lines=b.lines) for function in b.functions],
     )
     return own_copies(program, b)
 
@@ -105,15 +105,6 @@ def default_readers(function: Any) -> dict[str, Any]:
         for name, p in found.items()
         if p.default is not p.empty
     }
-
-
-def _of_lambda(b: Builder, scope: Scope, node: ast.Lambda) -> Any:
-    from .expressions import expression
-
-    where = scope.source.where(node)
-    b.where = where
-    b.lines.setdefault((where.file, where.line), scope.source.lines.get(where.line, ""))
-    return expression(b, scope, node.body)
 
 
 def _argument(b: Builder, name: str, kind: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from .builder import Builder, known
 from .kinds import B1, I8, Kind, join
 from .operands import as_float
-from .program import Assign, Expr, If, Lit, Name, Op, Raise, Statement, assigned, substitute
+from .program import Assign, Call, Expr, If, Lit, Name, Op, Raise, Statement, assigned, substitute
 from .rules import make
 from .values import UNBOUND, Listed, Static, flatten, form, is_expr, refill
 
@@ -67,7 +67,7 @@ def _hand_on(b: Builder, target: Name, value: Expr, statements: list[Statement])
     """target = value at the end of a branch; where the value was made there, it is made under the target's name."""
     if isinstance(value, Name) and value.kind == target.kind and value.id in assigned(statements):
         makers = [s for s in statements if value.id in assigned([s])]
-        if len(makers) == 1 and isinstance(makers[0], Assign | If):
+        if len(makers) == 1 and isinstance(makers[0], Assign | Call | If):
             statements[:] = rename(statements, value.id, target.id)
             b.renamed[value.id] = target
             return

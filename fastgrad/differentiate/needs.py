@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .program import Expr, For, Name, Op, Statement, Store, While, blocks, every, expressions
+from .program import Expr, For, Name, Op, Statement, Store, While, blocks, calls, every, expressions
 from .sweep import Sweep
 
 ONLY_SHAPE = {  # the arguments of which only the shape is read
@@ -27,6 +27,7 @@ def undone(trial: Sweep) -> set[int]:
     loops: dict[int, list[int]] = {}
     _number(trial.program.body, [], order, loops)
     makers = {s.target: s for s in every(trial.program.body) if hasattr(s, "target")}
+    makers |= {t.id: s for s in calls(trial.program.body) for t in s.targets}
     readers: dict[str, list[Statement]] = {}
     for key, origin in trial.origin.items():
         statement = trial.statements[key]

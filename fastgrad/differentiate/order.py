@@ -10,6 +10,7 @@ from .aliases import source_of
 from .kinds import I8, Kind
 from .program import (
     Assign,
+    Call,
     Expr,
     For,
     If,
@@ -98,7 +99,7 @@ def _accumulators(body: list[Statement]) -> set[str] | None:
     sums: set[str] = set()
     plain: set[str] = set()
     for s in every(body):
-        if isinstance(s, Move | While):
+        if isinstance(s, Move | While | Call):
             return None
         if isinstance(s, For):
             plain.add(s.var)
@@ -176,6 +177,8 @@ def _growth(body: list[Statement], tape: str) -> list[Expr] | None:
     """What an iteration saves at most, as numbers to add up; None where it is not known."""
     rooms: list[Expr] = []
     for s in body:
+        if isinstance(s, Call) and tape in {t.id for t in s.targets}:
+            return None
         if isinstance(s, Assign) and s.target == tape:
             value = s.value
             room = value.args[1] if isinstance(value, Op) else None

@@ -10,6 +10,7 @@ from .aliases import source_of
 from .builder import RESERVED
 from .program import (
     Assign,
+    Call,
     Expr,
     For,
     If,
@@ -30,8 +31,11 @@ from .program import (
 
 def polished(program: Program) -> Program:
     """The program, shorter to read."""
-    program = _propagated(program)
-    return _renamed(program)
+    names = {function.name for function in program.functions}
+    functions = [_renamed(_propagated(function), names, set()) for function in program.functions]
+    fixed = {leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None}
+    fixed |= {item.name.id for item in program.captured}
+    return replace(_renamed(_propagated(program), names, fixed), functions=functions)
 
 
 def _propagated(program: Program) -> Program:
@@ -41,7 +45,7 @@ def _propagated(program: Program) -> Program:
     for s in every(program.body):
         if isinstance(s, Assign):
             counts[s.target] += 1
-        elif isinstance(s, Move):
+        elif isinstance(s, Move | Call):
             counts.update(t.id for t in s.targets)
         elif isinstance(s, For):
             counts[s.var] += 2
@@ -106,11 +110,10 @@ def folded(value: Expr) -> Expr:
     return simplified(value if args == value.args else replace(value, args=args))
 
 
-def _renamed(program: Program) -> Program:
-    """Numbers at the end of names go where the bare name is free."""
-    fixed = {leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None}
-    fixed |= {item.name.id for item in program.captured}
-    present = assigned(program.body) | used(program.body) | fixed
+def _renamed(program: Program, functions: set[str], fixed: set[str]) -> Program:
+    """Numbers at the end of names go where the bare name is free. functions, fixed: names that stay as they are."""
+    given = {leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None}
+    present = assigned(program.body) | used(program.body) | given | functions | fixed
     change: dict[str, str] = {}
     for name in sorted(present - fixed):
         base, _, number = name.rpartition("_")
@@ -120,7 +123,10 @@ def _renamed(program: Program) -> Program:
     if not change:
         return program
     kinds = {**program.kinds, **{new: program.kinds[old] for old, new in change.items() if old in program.kinds}}
-    body = substitute(
-        program.body, lambda n: Name(change[n.id], n.kind) if n.id in change else n, lambda n: change.get(n, n)
-    )
-    return replace(program, body=body, kinds=kinds)
+
+    def change_one(name: Name) -> Name:
+        return Name(change[name.id], name.kind) if name.id in change else name
+
+    body = substitute(program.body, change_one, lambda name: change.get(name, name))
+    arguments = program.arguments if fixed >= given else [change_one(p) for p in program.arguments]
+    return replace(program, body=body, kinds=kinds, arguments=arguments)

@@ -108,6 +108,21 @@ class Custom(Assign):
 
 
 @dataclass
+class Call(Statement):
+    """targets = function(args), where the function is one of the program's own (it calls itself, so it is not written out).
+
+    An array among the arguments is a name or a view of one. written: positions of the arguments whose new content is among
+    the results; looks: may a result be a view of an argument in Python (here it is a copy)?
+    """
+
+    targets: list[Name]
+    function: str
+    args: list[Expr]
+    written: tuple[int, ...] = ()
+    looks: bool = False
+
+
+@dataclass
 class Store(Statement):
     """base[index] = value, or += with add. An index of one Ellipsis stands for the whole array."""
 
@@ -192,6 +207,12 @@ class Program:
     origin: str = ""  # the name of the user's function
     unused: list[str] = field(default_factory=list)  # names of the parameters, for those that are constants
     writes: tuple[int, ...] = ()  # positions of the arguments that the function writes into
+    functions: list[Program] = field(
+        default_factory=list
+    )  # what it calls: their arguments are names, their results a tuple
+    masked: bool = (
+        False  # of such a function: is its result thrown away on some way, so that a zero adjoint must stay zero?
+    )
 
     @property
     def result(self) -> Any:
@@ -229,6 +250,11 @@ def unused(kinds: dict[str, Kind], wanted: str, kind: Kind, numbered: str = "{}_
     return Name(name, kind)
 
 
+def calls(body: list[Statement]) -> list[Call]:
+    """The calls of the program's own functions."""
+    return [s for s in every(body) if isinstance(s, Call)]
+
+
 def leaves(tree: Any) -> list[Any]:
     """The leaves of nested tuples, from left to right."""
     return [leaf for item in tree for leaf in leaves(item)] if isinstance(tree, tuple) else [tree]
@@ -257,6 +283,8 @@ def expressions(statement: Statement) -> list[Expr]:
         return [statement.base, *statement.index, statement.value]
     if isinstance(statement, Move):
         return list(statement.values)
+    if isinstance(statement, Call):
+        return list(statement.args)
     if isinstance(statement, If | While):
         return [statement.test]
     if isinstance(statement, For):
@@ -270,7 +298,7 @@ def assigned(body: list[Statement]) -> set[str]:
     for statement in every(body):
         if isinstance(statement, Assign):
             found.add(statement.target)
-        elif isinstance(statement, Move):
+        elif isinstance(statement, Move | Call):
             found |= {name.id for name in statement.targets}
         elif isinstance(statement, For):
             found.add(statement.var)
@@ -316,6 +344,9 @@ def substitute(body: list[Statement], change: Callable[[Name], Expr], rename: Ca
         if isinstance(s, Move):
             targets = [Name(rename(t.id), t.kind) for t in s.targets]
             return replace(s, targets=targets, values=[rebuild(v, change) for v in s.values])
+        if isinstance(s, Call):
+            targets = [Name(rename(t.id), t.kind) for t in s.targets]
+            return replace(s, targets=targets, args=[rebuild(v, change) for v in s.args])
         if isinstance(s, If):
             return replace(
                 s,

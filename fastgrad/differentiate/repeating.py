@@ -11,6 +11,7 @@ from .kinds import I8
 from .order import order_free, slice_before
 from .program import (
     Assign,
+    Call,
     Custom,
     Expr,
     For,
@@ -143,6 +144,9 @@ def differentiable_reads(body: list[Statement]) -> list[str]:
             found += differentiable(s.value)
             if isinstance(s, Store):
                 found.append(s.base.id)
+        elif isinstance(s, Call):
+            for arg in s.args:
+                found += differentiable(arg)
         elif isinstance(s, Move):
             for v in s.values:
                 found += differentiable(v)

@@ -19,6 +19,7 @@ from .keeping import swap
 from .kinds import Kind
 from .program import (
     Assign,
+    Call,
     Custom,
     Expr,
     For,
@@ -37,15 +38,19 @@ from .program import (
 )
 from .repeating import branch, loop
 from .rules import make, number
+from .selfcalls import call
 from .sweep import Sweep, _is_of
 
 
-def reversal(program: Program, inputs: set[str], wanted: set[str], undo: set[int] | None = None) -> Sweep:
-    """A sweep over a program, from the names `wanted` to the `inputs`, ready to start.
+def reversal(
+    program: Program, inputs: set[str], wanted: set[str] | None = None, undo: set[int] | None = None,
+    callees: dict[str, Any] | None = None,
+) -> Sweep:  # fmt: skip
+    """A sweep over a program, from the names `wanted` (None: its results) to the `inputs`, ready to start.
 
-    undo: the ids of the Stores whose old content it restores.
+    undo: the ids of the Stores whose old content it restores. callees: what its functions are going to be.
     """
-    return Sweep(program, inputs, wanted, undo or set(), block=block)
+    return Sweep(program, inputs, wanted, callees or {}, undo or set(), block=block)
 
 
 def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Statement], list[Statement]]:
@@ -76,6 +81,8 @@ def shadows(r: Sweep, body: list[Statement]) -> list[Statement]:
         handed = (
             {s.target}
             if isinstance(s, Assign)
+            else assigned([s])
+            if isinstance(s, Call)
             else assigned(s.body) & assigned(s.orelse)
             if isinstance(s, If)
             else set()
@@ -102,6 +109,8 @@ def statement(r: Sweep, s: Statement, repeated: bool) -> list[Statement]:
         return assign(r, s)
     if isinstance(s, Store):
         return store(r, s)
+    if isinstance(s, Call):
+        return call(r, s)
     if isinstance(s, Move):
         return move(r, s)
     if isinstance(s, If):

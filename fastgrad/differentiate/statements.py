@@ -22,6 +22,7 @@ from .program import (
     Statement,
     walk,
 )
+from .recursion import Undetermined
 from .rules import make
 from .values import UNBOUND, Items, Listed, Scope, is_expr
 
@@ -123,12 +124,19 @@ def _if(b: Builder, scope: Scope, s: ast.If, live: set[str]) -> None:
         test = b.bind("test", test)
     start = dict(scope.env)
     lists: list[list[Statement]] = [[], []]
-    ends = []
+    ends: list[dict[str, Any]] = []
+    unknown: list[Undetermined] = []
     for part, statements in zip((s.body, s.orelse), lists, strict=True):
         scope.env = dict(start)
         with b.into(statements):
-            block(b, scope, part, live)
+            try:
+                block(b, scope, part, live)
+            except Undetermined as error:  # what the other branch leaves has to tell the kinds
+                unknown.append(error)
+                b.emit(Raise("raise RecursionError"))
         ends.append(scope.env)
+    if len(unknown) == 2:
+        raise unknown[0]
     raises = [any(isinstance(x, Raise) for x in part) for part in lists]
     merged = dict(start)
     for name in sorted(liveness.assigned(s.body) | liveness.assigned(s.orelse)):

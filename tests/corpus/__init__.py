@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 THEMES = (
-    "scalars", "arrays", "reductions", "broadcasting", "indexing", "writes", "views", "loops", "branches", "calls",
-    "linalg", "tuples", "combined",
+    "scalars", "arrays", "reductions", "broadcasting", "indexing", "writes", "views", "choices", "loops", "branches", "calls",
+    "linalg", "tuples", "recursion", "combined",
 )  # fmt: skip
 
 

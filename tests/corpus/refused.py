@@ -157,23 +157,25 @@ def starred_target(u):
     return first * len(rest)
 
 
-def one_of_two_arrays(u, v, flag):
+def name_of_one_of_two_iterations(u, n):
     a = u.copy()
-    b = v.copy()
-    c = a if flag else b  # refused: another name
-    c[0] = a[1] * b[1]
-    return np.sum(a * a) + np.sum(b * b * b)
+    best = a
+    for i in range(n):  # refused: another name
+        a = a * 1.5
+        a[i] = 2.0 * u[i]
+        if a[0] > 0.1:
+            best = a
+    best[0] = a[1]
+    return np.sum(a * best)
 
 
-def one_of_two_arrays_by_value(u, v, x):
-    a = u.copy()
-    b = v.copy()
-    if x > 5.0:  # refused: another name
-        c = a
-    else:
-        c = b
-    c *= x
-    return np.sum(a * b)
+def slice_of_the_last_iteration(A, n):
+    B = A.copy()
+    r = B[0]
+    for i in range(1, n):  # refused: another name
+        r[0] += B[i, 0] * r[1]
+        r = B[i]
+    return np.sum(B * B)
 
 
 def reshape_that_has_to_copy(A):
@@ -191,17 +193,14 @@ def ravel_that_has_to_copy(A):
     return np.sum(B * B) + np.sum(flat**2)
 
 
-def recursion_of_unknown_depth(x, n):
-    if n <= 0:
-        return 1.0
-    return x * recursion_of_unknown_depth(x - 0.1, n - 1)  # refused: nests
+def recursion_without_an_end(x):  # refused: without calling itself
+    return x * recursion_without_an_end(x - 0.1)
 
 
-def recursion_of_an_inner_function(x, n):
-    def even(a, k):
-        if k == 0:
-            return a
-        return even(math.sin(a) * a, k - 1) + 0.5 * a  # refused: recursion
+def recursion_of_another_rank(u, n):
+    if n == 0:  # refused: on one way
+        return u
+    return np.sum(recursion_of_another_rank(u, n - 1))
 
     return even(x, n)
 
@@ -228,3 +227,24 @@ def row_in_the_place_of_a_matrix(T, C, flag):
         A = T[0]  # refused: another name
     A[0] = A[1] * A[2]
     return np.sum(T * T) + np.sum(A)
+
+
+def recursion_that_returns_its_argument(u, n):
+    def same(a, k):
+        return a if k == 0 else same(a * 1.0 if k > 5 else a, k - 1)
+
+    b = u.copy()
+    c = same(b, n)  # refused: view
+    c[0] = b[1] * b[2]
+    return np.sum(b * b)
+
+
+def recursion_given_an_array_twice(u, n):
+    def mix(a, b, k):
+        a[k] = b[k + 1] * a[k]
+        if k > 0:
+            mix(a, b, k - 1)
+
+    c = u.copy()
+    mix(c, c, n)  # refused: two names
+    return np.sum(c * c)
