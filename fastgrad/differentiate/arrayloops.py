@@ -274,7 +274,7 @@ def formula_of(formula: str, count: int) -> Any:
     return space["formula"]
 
 
-class nothing:  # noqa: N801
+class nothing:
     """No loops around."""
 
     def __enter__(self) -> tuple[Any, ...]:

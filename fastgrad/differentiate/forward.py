@@ -14,7 +14,6 @@ from typing import Any
 from fastgrad.differentiate.activity import passes
 from fastgrad.differentiate.adjoint import _power_slope as power_slope
 from fastgrad.differentiate.aliases import source_of, stored
-from fastgrad.differentiate.aliases import source_of
 from fastgrad.differentiate.dualcalls import Dual, dual_form, duals, handed_over
 from fastgrad.differentiate.errors import DifferentiationError
 from fastgrad.differentiate.kinds import Kind
@@ -74,6 +73,7 @@ class Forward:
         start = {name.id for tree in wrt for name in leaves(tree)}
         start |= table[program.name].inputs if program.name in table else set()
         self.active = activity(program, start, table)
+        self.mutable = stored(program)
 
     def program(self) -> Program:
         """All of it."""

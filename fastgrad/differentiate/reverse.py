@@ -50,6 +50,8 @@ def reversal(
 
     undo: the ids of the Stores whose old content it restores. callees: what its functions are going to be.
     """
+    if wanted is None:
+        wanted = {leaf.id for leaf in leaves(program.result) if isinstance(leaf, Name)}
     return Sweep(program, inputs, wanted, callees or {}, undo or set(), block=block)
 
 

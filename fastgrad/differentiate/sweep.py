@@ -25,7 +25,7 @@ class Sweep:
 
     program: Program
     inputs: set[str]
-    wanted: set[str] | None = None  # the results that are differentiated; None: all
+    wanted: set[str]  # the results that are differentiated
     callees: dict[str, Any] = field(default_factory=dict)  # functions of the program, as selfcalls.Reversed
     undo: set[int] = field(default_factory=set)  # ids of the Stores whose old content is needed
     save: set[int] = field(default_factory=set)  # ids of the Assigns that set a carried name, whose old value is needed

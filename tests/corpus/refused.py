@@ -202,8 +202,6 @@ def recursion_of_another_rank(u, n):
         return u
     return np.sum(recursion_of_another_rank(u, n - 1))
 
-    return even(x, n)
-
 
 def diagonal_of_an_array_that_is_written(M):
     a = M.copy()
