@@ -34,6 +34,7 @@ from .program import (
     Store,
     While,
     assigned,
+    leaves,
     names,
 )
 from .repeating import branch, loop
