@@ -106,6 +106,8 @@ def register() -> None:
     def entered(function: Any, copied: str) -> None:
         def typed(place: Any, value: Any) -> Any:
             arrays = isinstance(place, types.Array) and isinstance(value, types.Array)
+            if arrays and place.layout == value.layout == "C" and place.ndim == value.ndim == 1:
+                return move
             return loops(place.ndim, value.ndim, copied) if arrays and 0 < value.ndim <= place.ndim else fill
 
         typed.__annotations__.clear()  # Numba compares them with those of what it returns
@@ -134,6 +136,23 @@ def fill(place: Any, value: Any) -> None:
     place[...] = value
 
 
+def move(place: Any, value: Any) -> None:
+    """A vector to another, both in one piece: from the end that is not yet overwritten, so that nothing is copied before."""
+    n = place.shape[0]
+    if value.shape[0] == 1:
+        number = value[0]
+        for i in range(n):
+            place[i] = number
+    elif value.shape[0] != n:
+        raise ValueError("could not broadcast an array to the slice that it is assigned to")
+    elif place.ctypes.data <= value.ctypes.data:
+        for i in range(n):
+            place[i] = value[i]
+    else:
+        for i in range(n - 1, -1, -1):
+            place[i] = value[i]
+
+
 def total(x: Any, axis: Any) -> Any:
     """The sum of what has one axis, or integers."""
     return np.sum(x, axis)
@@ -144,7 +163,7 @@ def where(test: Any, yes: Any, no: Any) -> Any:
     return yes if test else no
 
 
-for bare in (fill, total, where):
+for bare in (fill, move, total, where):
     bare.__annotations__.clear()
 
 

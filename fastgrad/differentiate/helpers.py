@@ -21,6 +21,13 @@ def grow(tape: Any, needed: int) -> Any:
     return larger
 
 
+def checked(index: int, size: int) -> int:
+    """The index; IndexError where an array of `size` elements has no such element."""
+    if index < -size or index >= size:
+        raise IndexError("an index is outside of the array")
+    return index
+
+
 def unbroadcast(d: Any, like: Any) -> Any:
     """The adjoint d of a broadcast array, summed to the shape of what was broadcast (and repeated where it is shorter)."""
     # Two conditions: Numba leaves out a branch on ndim, and cannot compare shapes of different lengths.

@@ -136,7 +136,11 @@ class If(Statement):
 
 @dataclass
 class For(Statement):
-    """for var in range(start, stop, step); left after an iteration at whose end `until` is true."""
+    """for var in range(start, stop, step); left after an iteration at whose end `until` is true.
+
+    free: its iterations may run in any order, as order.py says: scalars are only added to, or set before they are read; an
+    array is only added to, or read and written at the one place that the iteration has for itself.
+    """
 
     var: str
     start: Expr
@@ -146,6 +150,7 @@ class For(Statement):
     carried: list[Name] = field(default_factory=list)
     until: str | None = None
     count: str | None = None  # the name that counts iterations, where the reverse sweep asks for it
+    free: bool = False
 
 
 @dataclass

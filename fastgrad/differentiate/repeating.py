@@ -106,9 +106,9 @@ def loop(r: Sweep, s: For | While) -> list[Statement]:
         r.emit(For(step.id, make("sub", count, ONE), Lit(-1, I8), Lit(-1, I8), backward))
     elif backward:
         assert isinstance(s, For)
-        free = order_free(s.var, backward, exposed(backward), r.memory)
+        free = order_free(s.var, backward, exposed(backward), r.memory, r.least)
         bounds = (s.start, s.stop, s.step) if free else reversed_range(s)
-        r.emit(For(index.id, *bounds, backward))
+        r.emit(For(index.id, *bounds, backward, free=free))
     pushes: list[Statement] = []
     for place in saved:
         pushes += r.tapes.push_slice(place, s.where)

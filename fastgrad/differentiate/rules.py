@@ -263,6 +263,8 @@ _STRUCTURED = [
     Rule("shape", "{0}.shape[{axis}]", fixed(I8), adjoints=("",), heavy=False),
     Rule("size", "{0}.size", fixed(I8), adjoints=("",), heavy=False),
     Rule("count_range", "len(range({*}))", fixed(I8), adjoints=("", "", ""), heavy=False),
+    Rule("checked", "checked({0}, {1})", fixed(I8), adjoints=("", ""), heavy=False),
+    Rule("unsigned", "np.uint64({0})", fixed(I8), adjoints=("",), heavy=False),
     Rule("argmax", "np.argmax({0})", fixed(I8), adjoints=("",)),
     Rule("argmin", "np.argmin({0})", fixed(I8), adjoints=("",)),
     Rule("argsort", "np.argsort({0})", lambda a, k: a[0].kind.with_dtype("i8"), adjoints=("",)),

@@ -9,6 +9,7 @@ from typing import Any
 from .activity import active, masked
 from .adjoint import Adjoint, gathered
 from .aliases import direct_memory, roots, source_of, stored
+from .bounds import variables
 from .errors import DifferentiationError, Where
 from .indexing import whole
 from .kinds import Kind
@@ -44,6 +45,7 @@ class Sweep:
             for s in every(self.program.body)
             if isinstance(s, Assign) and isinstance(s.value, Op) and s.target in self.mutable
         }
+        self.least = variables(self.program.body)
         self.kinds = dict(self.program.kinds)
         self.tapes = Tapes(self.fresh)
         self.adjoints: dict[str, Name] = {}
