@@ -41,7 +41,8 @@ DEAREST = (
     2.0  # so many times the work of the loop may its collecting form do, since what neighbours share is done for each
 )
 COSTS = {
-    **dict.fromkeys(("add", "sub", "mul", "neg", "pos", "where", "abs", "maximum", "minimum", "float", "float32", "getitem"), 1),
+    **dict.fromkeys(("add", "sub", "mul", "neg", "pos", "where", "abs", "maximum", "minimum", "getitem"), 1),
+    **dict.fromkeys(("float", "float32"), 1),
     **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "shape", "sign", "half"), 1),
     **dict.fromkeys(("div", "sqrt"), 4), **dict.fromkeys(("exp", "expm1", "log", "log1p", "tanh"), 12),
 }  # fmt: skip
@@ -76,13 +77,22 @@ def _block(body: list[Statement]) -> list[Statement]:
 
 @dataclass(frozen=True)
 class Gain:
-    """base[index] += value, where item `axis` of the index is var + shift; value: in terms of what stands before the loop."""
+    """The Store base[index] += value, where the loop's variable stands once in the index, as var + shift.
 
+    value: in terms of what stands before the loop; place: the index of the iteration for which the shift would be none.
+    """
+
+    store: Store
     base: Name
     index: tuple[Expr, ...]
-    axis: int
     shift: int
     value: Expr
+    place: tuple[Expr, ...]
+
+    @property
+    def target(self) -> tuple[str, tuple[Expr, ...]]:
+        """Where it goes, whatever the shift: an array, or a row of it."""
+        return self.base.id, self.place
 
 
 @dataclass
@@ -146,23 +156,25 @@ def collecting(loop: For) -> list[Statement] | None:
             shifts.setdefault(s.base.id, set()).update(
                 found for item in s.index if (found := offset(loop.var, item)) is not None
             )
-    wanted = {base for base, found in shifts.items() if len(found) > 1}
+    several = {base for base, found in shifts.items() if len(found) > 1}
     try:
-        gains = _gains(loop, wanted) if wanted else []
+        gains = _gains(loop, several) if several else []
     except Unknown:
         return None
+    reach = {g.target: {h.shift for h in gains if h.target == g.target} for g in gains}
+    gains = [g for g in gains if len(reach[g.target]) > 1]
     if not gains or _cost([g.value for g in gains]) > DEAREST * _cost([s.value for s in loop.body]):  # type: ignore[attr-defined]
         return None
-    return _loops(loop, gains, wanted)
+    return _loops(loop, gains)
 
 
-def _gains(loop: For, wanted: set[str]) -> list[Gain]:
-    """What the iteration hands to the arrays `wanted`; Unknown where that cannot be said."""
+def _gains(loop: For, several: set[str]) -> list[Gain]:
+    """What the iteration hands to the arrays `several`; Unknown where that cannot be said."""
     found: list[Gain] = []
     iteration = Iteration(loop.var)
     inside = assigned(loop.body)
     for s in loop.body:
-        if not isinstance(s, Store) or s.base.id not in wanted:
+        if not isinstance(s, Store) or s.base.id not in several:
             assert isinstance(s, Assign | Store)
             iteration.run(s)
             continue
@@ -173,7 +185,8 @@ def _gains(loop: For, wanted: set[str]) -> list[Gain]:
         shift = offset(loop.var, index[axes[0]]) if len(axes) == 1 else None
         if shift is None or any(names(item) & inside or item.kind != I8 for item in index):
             raise Unknown
-        found.append(Gain(s.base, index, axes[0], shift, value))
+        place = tuple(_moved(loop.var, shift, item) for item in index)
+        found.append(Gain(s, s.base, index, shift, value, place))
     return found
 
 
@@ -188,7 +201,7 @@ def _cost(values: list[Expr]) -> float:
     return total
 
 
-def _loops(loop: For, gains: list[Gain], wanted: set[str]) -> list[Statement]:
+def _loops(loop: For, gains: list[Gain]) -> list[Statement]:
     """The first elements, the middle, the last elements; then the loop with what it does besides."""
     low, high = min(g.shift for g in gains), max(g.shift for g in gains)
     first, last = _plus(loop.start, high), _plus(loop.stop, low)  # where all shifts reach: first <= j < last
@@ -208,7 +221,7 @@ def _loops(loop: For, gains: list[Gain], wanted: set[str]) -> list[Statement]:
         if k > low:
             ends.append(over(make("maximum", _plus(last, -k), _plus(first, -k)), loop.stop, stores(own)))
     made.append(over(first, last, _middle(loop, gains)))
-    rest: list[Statement] = [s for s in loop.body if not (isinstance(s, Store) and s.base.id in wanted)]
+    rest = [s for s in loop.body if not any(s is g.store for g in gains)]
     return [*made, *ends, over(loop.start, loop.stop, rest)]
 
 
@@ -216,12 +229,10 @@ def _middle(loop: For, gains: list[Gain]) -> list[Statement]:
     """base[..., j, ...] += all that it receives."""
     sums: dict[tuple[str, tuple[Expr, ...]], tuple[Name, Expr]] = {}
     for g in gains:
-        index, value = (_moved(loop.var, g.shift, item) for item in (Op("slice", g.index, I8), g.value))
-        assert isinstance(index, Op)
-        key = g.base.id, index.args
-        sums[key] = (g.base, make("add", sums[key][1], value) if key in sums else value)
+        value = _moved(loop.var, g.shift, g.value)
+        sums[g.target] = (g.base, make("add", sums[g.target][1], value) if g.target in sums else value)
     return [
-        Store(base, index, value, add=True, where=loop.body[-1].where) for (_, index), (base, value) in sums.items()
+        Store(base, place, value, add=True, where=loop.body[-1].where) for (_, place), (base, value) in sums.items()
     ]
 
 

@@ -33,6 +33,7 @@ from .program import (
 from .reverse import reversal
 from .rules import make
 from .sweep import Sweep
+from .taking import taken
 from .tidy import tidied
 
 
@@ -90,7 +91,13 @@ def reverse_program(
     program = coalesced(program, used(backward), fixed)
     trial = reversal(program, active)
     _run(trial, seeded)
-    final = reversal(program, {n.id for n in inputs}, undo=undone(trial))
+    undo = undone(trial)
+    if undo and (easier := taken(trial, undo)):
+        program = easier
+        trial = reversal(program, active)
+        _run(trial, seeded)
+        undo = undone(trial)
+    final = reversal(program, active, undo)
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .aliases import source_of
+from .order import ONE
 from .program import (
     Assign,
     Expr,
@@ -22,12 +23,22 @@ from .program import (
     used,
 )
 from .sweep import Sweep
+from .tapes import Rows
 
 
 def kept(
-    r: Sweep, forward: list[Statement], backward: list[Statement], body: list[Statement], phis: list[Name]
-) -> tuple[list[Statement], list[Statement]]:
-    """The block with what its reverse reads: recomputed at the start of the reverse where that is cheap, else saved."""
+    r: Sweep,
+    forward: list[Statement],
+    backward: list[Statement],
+    body: list[Statement],
+    phis: list[Name],
+    loop: For | None = None,
+) -> tuple[list[Statement], list[Statement], Rows]:
+    """The block with what its reverse reads: recomputed at the start of the reverse where that is cheap, else saved.
+
+    loop: of which it is the body, where the iterations are known before. Then numbers may be saved in rows, each at a place
+    that its iteration knows, and there is something to do around the loop.
+    """
     own = (assigned(body) | assigned(forward) | {p.id for p in phis}) - r.tapes.names()
     saved_inside = {s.target for s in every(body) if isinstance(s, Assign) and id(s) in r.save}
     again: dict[str, Statement] = {}
@@ -57,16 +68,30 @@ def kept(
         r.note(new, old)
     swapped = permuted(r, body)
     tape = [n for n in tape if n.id not in swapped]
+    rows = Rows()
     if tape:
         cut = len(forward)
         while cut and isinstance(forward[cut - 1], Move):
             cut -= 1
-        where = body[-1].where
-        forward = [*forward[:cut], *r.tapes.push(tape, where), *forward[cut:]]
-        backward = [*r.tapes.pop(tape, where), *recomputed, *backward]
-    else:
-        backward = [*recomputed, *backward]
-    return forward, backward
+        if loop is not None and in_rows(r, loop, tape, forward):
+            rows = r.tapes.rows(tape, loop)
+            push, pop = rows.push, rows.pop
+        else:
+            push, pop = r.tapes.push(tape, body[-1].where), r.tapes.pop(tape, body[-1].where)
+        forward, recomputed = [*forward[:cut], *push, *forward[cut:]], [*pop, *recomputed]
+    return forward, [*recomputed, *backward], rows
+
+
+def in_rows(r: Sweep, loop: For, tape: list[Name], forward: list[Statement]) -> bool:
+    """May the numbers of all iterations stand side by side, so that iterations need no order?"""
+    inside = assigned(forward) | {loop.var}
+    own = not (names(loop.start) | names(loop.stop) | r.tapes.names()) & inside
+    return (
+        own
+        and loop.step == ONE
+        and not any(isinstance(s, Move) for s in forward + loop.body)
+        and all(n.kind.ndim == 0 for n in tape)
+    )
 
 
 def permuted(r: Sweep, body: list[Statement]) -> set[str]:

@@ -8,6 +8,7 @@ its adjoint. Where recomputing is cheap, nothing is saved; where nothing is over
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -39,9 +40,9 @@ from .rules import make, number
 from .sweep import Sweep, _is_of
 
 
-def reversal(program: Program, inputs: set[str], undo: set[int] | None = None) -> Sweep:
+def reversal(program: Program, inputs: set[str], undo: Collection[int] = ()) -> Sweep:
     """A sweep over a program, ready to start. undo: the ids of the Stores whose old content it restores."""
-    return Sweep(program, inputs, undo or set(), block=block)
+    return Sweep(program, inputs, undo, block=block)
 
 
 def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Statement], list[Statement]]:

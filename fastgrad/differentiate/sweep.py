@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ class Sweep:
 
     program: Program
     inputs: set[str]
-    undo: set[int] = field(default_factory=set)  # ids of the Stores whose old content is needed
+    undo: Collection[int] = ()  # ids of the Stores whose old content is needed
     save: set[int] = field(default_factory=set)  # ids of the Assigns that set a carried name, whose old value is needed
     block: Callable[..., Any] = field(default=lambda *a: ([], []))
     out: list[Statement] = field(default_factory=list)
