@@ -31,10 +31,16 @@ class Adjoint:
     where: Where | None
     found: list[Contribution]
 
-    def walk(self, value: Expr, d: Expr, out: Expr) -> None:
-        """Give d, the adjoint of value, to the names in value. out: how the value itself is read."""
+    def walk(self, value: Expr, d: Expr, out: Expr, wide: bool = False) -> None:
+        """Give d, the adjoint of value, to the names in value. out: how the value itself is read.
+
+        wide: d has the shape of what value was broadcast to, and has yet to be summed to value's own.
+        """
         if is_number(d, 0):
             return
+        if wide and not _is_elementwise(value):
+            d = make("unbroadcast", d, value)
+            wide = False
         if isinstance(value, Name):
             if value.id in self.active:
                 self.found.append((value, None, d))
@@ -44,14 +50,14 @@ class Adjoint:
         if value.name == "getitem":
             self.element(value, d)
         elif RULES[value.name].partials is not None:
-            self.elementwise(value, d, out)
+            self.elementwise(value, d, out, wide)
         else:
             self.structured(value, d, out)
 
     # ---- elementwise ------------------------------------------------------------------------------------------------
 
-    def elementwise(self, value: Op, d: Expr, out: Expr) -> None:
-        """Partial times adjoint, summed over what was broadcast."""
+    def elementwise(self, value: Op, d: Expr, out: Expr, wide: bool) -> None:
+        """Partial times adjoint, summed over what was broadcast: at the end of a chain of elementwise operations."""
         rule = RULES[value.name]
         assert rule.partials is not None
         wanted = [k for k, arg in enumerate(value.args) if passes(value, k) and differentiable(arg) & self.active]
@@ -73,13 +79,16 @@ class Adjoint:
                 new = times(template(rule.partials[k], names), d)
             if self.safe and rule.singular and not is_number(d) and not _is_masked(d):
                 new = make("where", make("ne", d, number(0.0)), new, number(0.0))
-            self.walk(arg, self.reduced(new, arg, value), arg)
+            later = d.kind.is_array and _is_elementwise(arg) and arg.kind.ndim == new.kind.ndim
+            if wide and not later:
+                new = make("unbroadcast", new, arg) if arg.kind.is_array else make("sum", new)
+            elif not later:
+                new = self.reduced(new, arg, value)
+            self.walk(arg, new, arg, later and (wide or _may_differ(arg, value)))
 
     def reduced(self, d: Expr, arg: Expr, value: Op) -> Expr:
         """d, of the shape of value, summed to the shape of an argument that may have been broadcast."""
-        if not value.kind.is_array or (
-            arg.kind.is_array and arg.kind.shape == value.kind.shape and arg.kind.shape is not None
-        ):
+        if not value.kind.is_array or not _may_differ(arg, value):
             return d
         if not arg.kind.is_array:
             return make("sum", d if d.kind.is_array else make("full_of", d, value))
@@ -120,6 +129,21 @@ class Adjoint:
                 if self.safe and rule.singular:
                     new = make("where", make("ne", d, number(0.0)), new, number(0.0))
                 self.walk(arg, new, arg)
+
+
+def _is_elementwise(value: Expr) -> bool:
+    """Is it an array made element by element?"""
+    return (
+        isinstance(value, Op)
+        and value.kind.is_array
+        and value.name != "getitem"
+        and RULES[value.name].partials is not None
+    )
+
+
+def _may_differ(arg: Expr, value: Op) -> bool:
+    """May an argument have another shape than the result?"""
+    return not arg.kind.is_array or arg.kind.shape != value.kind.shape or arg.kind.shape is None
 
 
 def _scales(value: Op) -> bool:

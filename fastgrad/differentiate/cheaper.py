@@ -27,8 +27,12 @@ class Rewrite(ast.NodeTransformer):
     """x[a:b] = value becomes put(x[a:b], value); put_fresh where the value is new memory for certain."""
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        """A call, where the target is a slice."""
+        """A call, where the target is a slice; none, where a tape is long enough."""
         target = node.targets[0]
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "grow":
+            tape, needed = node.value.args
+            full = ast.Compare(needed, [ast.Gt()], [ast.Attribute(tape, "size", ast.Load())])
+            return ast.copy_location(ast.If(full, [node], []), node)  # a call hands an array to and fro: 40 ns
         if len(node.targets) > 1 or not isinstance(target, ast.Subscript) or not slices(target.slice):
             self.generic_visit(node)
             return node

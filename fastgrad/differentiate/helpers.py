@@ -52,6 +52,11 @@ def unbroadcast(d: Any, like: Any) -> Any:
     return out
 
 
+def unbroadcast_to(d: Any, shape: Any) -> Any:
+    """The same where the shape alone is known, of as many dimensions as d."""
+    return d if d.shape == shape else unbroadcast(d, np.empty(shape, d.dtype))
+
+
 def spread(d: Any, like: Any, axis: int) -> Any:
     """The adjoint d of a sum over one axis, given to every element of `like`."""
     return np.expand_dims(d, axis) + np.zeros_like(like)

@@ -251,6 +251,8 @@ _STRUCTURED = [
          singular=True),
     Rule("unbroadcast", "unbroadcast({0}, {1})", lambda a, k: a[1].kind.with_dtype(a[0].kind.dtype),
          adjoints=("d + zeros_like(a)", ""), tangent="unbroadcast(da, b)"),
+    Rule("unbroadcast_to", "unbroadcast_to({0}, {sizes})", lambda a, k: a[0].kind.array(a[0].kind.ndim),
+         tangent="unbroadcast_to(da, rest)"),
     Rule("grow", "grow({0}, {1})", lambda a, k: a[0].kind.array(1), adjoints=("", ""), tangent="grow(da, b)"),
     Rule("scatter_add", "scatter_add({0}, {1}, {2})", like_first, adjoints=("d", "", ""), tangent="scatter_add(da, b, dc)"),
     Rule("scatter_add_to_columns", "scatter_add_to_columns({0}, {1}, {2})", like_first, adjoints=("d", "", ""),

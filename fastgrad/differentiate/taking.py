@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .kinds import Kind
 from .needs import Reader, content
 from .order import ONE
 from .program import (
@@ -102,7 +103,7 @@ def _reads(value: Expr, name: str) -> list[Op] | None:
     return found
 
 
-def _block(body: list[Statement], wanted: Wanted, kinds: dict[str, object]) -> list[Statement]:
+def _block(body: list[Statement], wanted: Wanted, kinds: dict[str, Kind]) -> list[Statement]:
     made: list[Statement] = []
     for s in body:
         if isinstance(s, If):
@@ -112,7 +113,7 @@ def _block(body: list[Statement], wanted: Wanted, kinds: dict[str, object]) -> l
         for element in wanted.get(id(s), []) if isinstance(s, Assign | Store) else []:
             base = element.args[0]
             assert isinstance(base, Name) and isinstance(s, Assign | Store)
-            name = unused(kinds, f"{base.id}_here", element.kind)  # type: ignore[arg-type]
+            name = unused(kinds, f"{base.id}_here", element.kind)
             made.append(Assign(name.id, element, where=s.where))
             s = replace(s, value=_with(s.value, element, name))
         made.append(s)

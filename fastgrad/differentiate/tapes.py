@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,15 +68,24 @@ class Tapes:
     def push(self, values: list[Any], where: Where | None) -> list[Statement]:
         """Save values: scalars of a type together, arrays with their shape."""
         made: list[Statement] = []
+        for k, value in enumerate(values):
+            if value.kind.is_array and not isinstance(value, Name):
+                name = self.fresh("part", value.kind)
+                made.append(Assign(name.id, value, where=where))
+                values = [*values[:k], name, *values[k + 1 :]]
         for tape, scalars in self.groups(values):
             room = make("add", tape.top, Lit(len(scalars), I8))
             made.append(Assign(tape.array.id, make("grow", tape.array, room), where=where))
             for k, value in enumerate(scalars):
                 made.append(Store(tape.array, (make("add", tape.top, Lit(k, I8)),), value, where=where))
             made.append(Assign(tape.top.id, room, where=where))
-        for value in values:
-            if value.kind.is_array:
-                made += self.push_array(value, where)
+        arrays = [value for value in values if value.kind.is_array]
+        for tape in {tape.array.id: tape for tape in (self.of(value.kind) for value in arrays)}.values():
+            sizes = [make("size", value) for value in arrays if self.of(value.kind) is tape]
+            room = functools.reduce(lambda a, b: make("add", a, b), sizes)
+            made.append(Assign(tape.array.id, make("grow", tape.array, make("add", tape.top, room)), where=where))
+        for value in arrays:
+            made += self.push_array(value, where)
         return made
 
     def pop(self, values: list[Name], where: Where | None) -> list[Statement]:
@@ -144,17 +154,11 @@ class Tapes:
 
     def push_array(self, value: Expr, where: Where | None) -> list[Statement]:
         """tape[top : top + value.size] = value.ravel(), and its shape."""
-        made: list[Statement] = []
-        if not isinstance(value, Name):
-            name = self.fresh("part", value.kind)
-            made.append(Assign(name.id, value, where=where))
-            value = name
         tape = self.of(value.kind)
         end = make("add", tape.top, make("size", value))
-        made.append(Assign(tape.array.id, make("grow", tape.array, end), where=where))
         place = Op("slice", (tape.top, end, Lit(1, I8)), Kind("slice"))
         flat: Expr = value if value.kind.ndim == 1 else make("ravel", value)
-        made.append(Store(tape.array, (place,), flat, where=where))
+        made: list[Statement] = [Store(tape.array, (place,), flat, where=where)]
         made.append(Assign(tape.top.id, end, where=where))
         sizes = [make("shape", value, axis=k) for k in range(value.kind.ndim)]
         return made + self.push(sizes, where)
