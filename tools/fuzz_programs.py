@@ -58,6 +58,8 @@ class Writer:
             kinds += (
                 [self.write_entry] * 4 + [self.write_slice] * 3 + [self.in_place] * 2 + [self.view] * 2 + [self.swap]
             )
+        if self.say.vectors(3) and self.depth < 4:
+            kinds += [self.neighbours] * 2
         if self.say.of_shape(MATRIX):
             kinds += [self.set_matrix, self.write_matrix]
         if any(shapes != ((), ()) for shapes in self.say.helpers.values()) and self.say.vectors():
@@ -148,6 +150,35 @@ class Writer:
             self.write(f"{name}, {other} = {other}, {name}")
         else:
             self.write(f"{name}[{i}], {name}[{j}] = {name}[{j}], {name}[{i}]")
+
+    def neighbours(self) -> None:
+        """Entries from entries beside them, upwards, downwards or counted from the end; then arrays may change places."""
+        say, names = self.say, self.say.vectors(3)
+        source, target, i = say.pick(names), say.pick(names), self.fresh("i")
+        length = min(say.names[source][0], say.names[target][0])
+        low, high = say.below(3) - 1, length - 1 - say.below(2)
+        if low > 0 and say.chance(0.2):
+            low, high = low - length, high - length
+        over = say.pick([f"{low}, {high}"] * 4 + [f"{high - 1}, {low - 1}, -1", f"{low}, {high}, 2"])
+        beside = [f"{i}", f"{i} - 1", f"{i} + 1"]
+        entries = [f"{say.pick([source] * 3 + [target])}[{say.pick(beside)}]" for _ in range(6)]
+        a, b, c = say.pick(entries), say.pick(entries), say.pick(entries)
+        terms = [f"0.4 * {a}", f"0.3 * {a} * {b}", f"math.sin({a})", f"0.2 * {c} ** 2", f"0.5 * {b}", say.number(0)]
+        chosen = [say.pick(terms) for _ in range(1 + say.below(4))]
+        swapped = source != target and say.names[source] == say.names[target] and say.chance(0.6)
+        if swapped:
+            self.write(f"for {self.fresh('i')} in range({2 + say.below(2)}):")
+        self.depth += swapped
+        self.write(f"for {i} in range({over}):")
+        guarded = say.chance(0.15)
+        if guarded:
+            self.write(f"    if {a} > {b}:")
+        where = say.pick(beside) if say.chance(0.2) else i
+        line = f"{target}[{where}] {say.pick(['=', '=', '=', '+=', '*='])} {' + '.join(chosen)}"
+        self.write("    " * (1 + guarded) + line)
+        if swapped:
+            self.write(f"{source}, {target} = {target}, {source}")
+        self.depth -= swapped
 
     def call_writer(self) -> None:
         """A call of a function that writes into its argument."""

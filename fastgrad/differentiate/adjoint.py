@@ -1,6 +1,7 @@
 """The adjoint of one expression: what each name in it receives, given the adjoint of its value.
 
-A contribution is (name, index, value): d_name[index] += value; index None stands for the whole.
+A contribution is (name, index, value): d_name[index] += value; index None stands for the whole. Conditions under which
+there is such a place at all stand behind the index.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from .activity import differentiable, passes
 from .algebra import is_number, size
 from .errors import DifferentiationError, Where
-from .kinds import I8, Kind
+from .kinds import I8, NONE, Kind
 from .program import Expr, Lit, Name, Op
 from .rules import RULES, make, number, template
 
@@ -30,6 +31,7 @@ class Adjoint:
     safe: bool
     where: Where | None
     found: list[Contribution]
+    given: tuple[Expr, ...] = ()  # the conditions under which what is now walked is evaluated at all
 
     def walk(self, value: Expr, d: Expr, out: Expr, wide: bool = False) -> None:
         """Give d, the adjoint of value, to the names in value. out: how the value itself is read.
@@ -43,6 +45,8 @@ class Adjoint:
             wide = False
         if isinstance(value, Name):
             if value.id in self.active:
+                for test in self.given:  # d may read places that are there under this condition only
+                    d = d if isinstance(d, Name | Lit) or _is_masked(d) else make("where", test, d, number(0.0))
                 self.found.append((value, None, d))
             return
         if not isinstance(value, Op) or not differentiable(value) & self.active:
@@ -84,7 +88,11 @@ class Adjoint:
                 new = make("unbroadcast", new, arg) if arg.kind.is_array else make("sum", new)
             elif not later:
                 new = self.reduced(new, arg, value)
+            outside = self.given
+            if value.name == "where" and not value.kind.is_array:
+                self.given = (*outside, value.args[0] if k == 1 else make("not", value.args[0]))
             self.walk(arg, new, arg, later and (wide or _may_differ(arg, value)))
+            self.given = outside
 
     def reduced(self, d: Expr, arg: Expr, value: Op) -> Expr:
         """d, of the shape of value, summed to the shape of an argument that may have been broadcast."""
@@ -97,10 +105,10 @@ class Adjoint:
     # ---- elements and slices ------------------------------------------------------------------------------------------
 
     def element(self, value: Op, d: Expr) -> None:
-        """d goes to the place that was read."""
+        """d goes to the place that was read, which may be none where it is read under a condition."""
         base, index = value.args[0], value.args[1:]
         assert isinstance(base, Name)
-        self.found.append((base, index, d))
+        self.found.append((base, (*index, *(Op("given", (test,), NONE) for test in self.given)), d))
 
     # ---- the others ---------------------------------------------------------------------------------------------------
 

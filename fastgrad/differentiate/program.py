@@ -303,7 +303,7 @@ def substitute(body: list[Statement], change: Callable[[Name], Expr], rename: Ca
 def rewritten(
     body: list[Statement], change: Callable[[Expr], Expr], rename: Callable[[str], str] = lambda name: name
 ) -> list[Statement]:
-    """A copy of the statements with expressions replaced by `change`, which leaves names names, and names bound by `rename`."""
+    """A copy of the statements with expressions replaced by `change`, which leaves names names; names bound by `rename`."""
 
     def tree(values: Any) -> Any:
         return tuple(tree(v) for v in values) if isinstance(values, tuple) else change(values)

@@ -13,7 +13,7 @@ from .bounds import variables
 from .errors import DifferentiationError, Where
 from .indexing import whole
 from .kinds import Kind
-from .program import Assign, Expr, Lit, Name, Op, Program, Statement, Store, every, unused
+from .program import Assign, Expr, If, Lit, Name, Op, Program, Statement, Store, every, unused
 from .rules import make
 from .tapes import Tapes
 
@@ -120,6 +120,15 @@ class Sweep:
 
     def scatter(self, d: Name, index: tuple[Expr, ...], value: Expr) -> None:
         """d[index] += value."""
+        if isinstance(index[-1], Op) and index[-1].name == "given":
+            test = index[-1].args[0]
+            if isinstance(value, Op) and value.name == "where" and value.args[0] == test:
+                value = value.args[1]
+            outside, self.out = self.out, []
+            self.scatter(d, index[:-1], value)
+            outside.append(If(test, self.out, where=self.where))
+            self.out = outside
+            return
         fancy = [k for k, item in enumerate(index) if item.kind.is_array]
         if not fancy:
             self.emit(Store(d, index, value, add=True))

@@ -14,7 +14,7 @@ import numpy as np
 
 THEMES = (
     "scalars", "arrays", "reductions", "broadcasting", "indexing", "writes", "views", "loops", "branches", "calls",
-    "linalg", "tuples", "combined",
+    "linalg", "tuples", "combined", "stencils",
 )  # fmt: skip
 
 
