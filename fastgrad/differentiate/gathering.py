@@ -11,6 +11,7 @@ This is for the compiler: `.source` shows the loop as it was.  Measured for the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -163,7 +164,8 @@ def collecting(loop: For) -> list[Statement] | None:
         return None
     reach = {g.target: {h.shift for h in gains if h.target == g.target} for g in gains}
     gains = [g for g in gains if len(reach[g.target]) > 1]
-    if not gains or _cost([g.value for g in gains]) > DEAREST * _cost([s.value for s in loop.body]):  # type: ignore[attr-defined]
+    work = _cost([s.value for s in loop.body])  # type: ignore[attr-defined]
+    if not gains or math.isinf(work) or _cost([g.value for g in gains]) > DEAREST * work:
         return None
     return _loops(loop, gains)
 
@@ -197,7 +199,7 @@ def _cost(values: list[Expr]) -> float:
         for part in walk(value):
             if isinstance(part, Op):
                 small = part.name == "pow" and isinstance(part.args[1], Lit) and part.args[1].value in (2, 3)
-                total += 2 if small else COSTS.get(part.name, float("inf"))
+                total += 2 if small else COSTS.get(part.name, math.inf)
     return total
 
 

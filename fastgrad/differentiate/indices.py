@@ -167,10 +167,12 @@ class Range:
 
 
 def raising(blamed: list[str], where: Where | None) -> Raise:
-    """raise IndexError, naming arrays and line."""
+    """raise IndexError, naming arrays, those of the function itself if there are any, and the line of the loop."""
+    own = {name for name in blamed if not name.startswith("d_") and not name.endswith("_dot")}
     line = f", line {where.line}" if where else ""
-    shown = ", ".join(sorted({name for name in blamed if not name.startswith("d_")} or set(blamed)))
-    return Raise(f"raise IndexError('an index is outside of the array: {shown}{line}')", where=where)
+    return Raise(
+        f"raise IndexError('an index is outside of {' or '.join(sorted(own or set(blamed)))}{line}')", where=where
+    )
 
 
 def _extreme(found: list[Expr], sign: int) -> list[Expr]:

@@ -154,6 +154,8 @@ def slice_before(loop: For, store: Store, own: str, direct: Callable[[str], str]
         if any(direct(n) == own for e in _read(s) for n in names(e)):
             return None
     stop = make("add", loop.stop, Lit(by, I8))
+    if least(stop, {}) < 0:  # a loop that does not run at all
+        stop = make("maximum", Lit(0, I8), stop)
     part = Op("slice", (Lit(loop.start.value + by, I8), stop, ONE), Kind("slice"))
     return tuple(part if k == where[0] else item for k, item in enumerate(store.index))
 

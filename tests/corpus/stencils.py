@@ -102,6 +102,16 @@ def range_that_is_empty(u, n):
     return s * u[1]
 
 
+def range_that_ends_before_zero(u, n):
+    old = u.copy()
+    new = u * 2.0
+    for k in range(n):
+        for i in range(1, 3 * k - 4):
+            new[i] = old[i - 1] * old[i + 1] * old[i]
+        old, new = new, old
+    return np.sum(old * old)
+
+
 def one_iteration(u, v):
     for i in range(2, 3):
         v[i] = u[i - 1] * u[i + 1] * u[i]
