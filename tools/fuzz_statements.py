@@ -195,8 +195,38 @@ def call_writer(w: Any) -> None:
             w.write(f"{callee.name}({w.say.pick(w.say.vectors(LENGTH))}, {w.say.number(1)})")
 
 
+def neighbours(w: Any) -> None:
+    """Entries from entries beside them, upwards, downwards or counted from the end; then arrays may change places."""
+    if not w.say.vectors(3) or w.depth > 3:
+        return
+    say, known = w.say, w.say.vectors(3)
+    source, goal, i = say.pick(known), say.pick(known), w.fresh("i")
+    shapes = say.names.shapes
+    length = min(shapes[source][0], shapes[goal][0])
+    low, high = say.below(3) - 1, length - 1 - say.below(2)
+    if low > 0 and say.chance(0.2):
+        low, high = low - length, high - length
+    over = say.pick([f"{low}, {high}"] * 4 + [f"{high - 1}, {low - 1}, -1", f"{low}, {high}, 2"])
+    beside = [f"{i}", f"{i} - 1", f"{i} + 1"]
+    entries = [f"{say.pick([source] * 3 + [goal])}[{say.pick(beside)}]" for _ in range(6)]
+    a, b, c = say.pick(entries), say.pick(entries), say.pick(entries)
+    terms = [f"0.4 * {a}", f"0.3 * {a} * {b}", f"math.sin({a})", f"0.2 * {c} ** 2", f"0.5 * {b}", say.number(0)]
+    chosen = " + ".join(say.pick(terms) for _ in range(1 + say.below(4)))
+    where = say.pick(beside) if say.chance(0.2) else i
+    guard, swapped = say.chance(0.15), source != goal and shapes[source] == shapes[goal] and say.chance(0.6)
+    lines = [f"for {i} in range({over}):"]
+    if guard:
+        lines.append(f"    if {a} > {b}:")
+    lines.append("    " * (1 + guard) + f"{goal}[{where}] {say.pick(['=', '=', '=', '+=', '*='])} {chosen}")
+    if swapped:
+        lines = [f"for {w.fresh('k')} in range({2 + say.below(2)}):", *(f"    {line}" for line in lines)]
+        lines.append(f"    {source}, {goal} = {goal}, {source}")
+    for line in lines:
+        w.write(line)
+
+
 STATEMENTS: list[tuple[int, Callable[[Any], None]]] = [
     (5, set_number), (4, set_vector), (2, increase_number), (4, write_entry), (4, write_slice), (2, write_picked),
     (3, write_matrix), (2, write_cube), (2, set_matrix), (1, set_cube), (2, in_place), (2, view), (2, swap),
-    (2, set_tuple), (2, unpack), (1, small_function), (1, call_writer),
+    (2, set_tuple), (2, unpack), (1, small_function), (1, call_writer), (2, neighbours),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The adjoint of one expression: what each name in it receives, given the adjoint of its value.
 
-A contribution is (name, index, value): d_name[index] += value; index None stands for the whole.
+A contribution is (name, index, value): d_name[index] += value; index None stands for the whole. Conditions under which
+there is such a place at all stand behind the index.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from .activity import differentiable, passes
 from .algebra import is_number, size
 from .errors import DifferentiationError, Where
-from .kinds import I8, Kind
+from .kinds import I8, NONE, Kind
 from .program import Expr, Lit, Name, Op
 from .rules import RULES, make, number, template
 
@@ -30,13 +31,22 @@ class Adjoint:
     safe: bool
     where: Where | None
     found: list[Contribution]
+    given: tuple[Expr, ...] = ()  # the conditions under which what is now walked is evaluated at all
 
-    def walk(self, value: Expr, d: Expr, out: Expr) -> None:
-        """Give d, the adjoint of value, to the names in value. out: how the value itself is read."""
+    def walk(self, value: Expr, d: Expr, out: Expr, wide: bool = False) -> None:
+        """Give d, the adjoint of value, to the names in value. out: how the value itself is read.
+
+        wide: d has the shape of what value was broadcast to, and has yet to be summed to value's own.
+        """
         if is_number(d, 0):
             return
+        if wide and not _is_elementwise(value):
+            d = make("unbroadcast", d, value)
+            wide = False
         if isinstance(value, Name):
             if value.id in self.active:
+                for test in self.given:  # d may read places that are there under this condition only
+                    d = d if isinstance(d, Name | Lit) or _is_masked(d) else make("where", test, d, number(0.0))
                 self.found.append((value, None, d))
             return
         if not isinstance(value, Op) or not differentiable(value) & self.active:
@@ -44,14 +54,14 @@ class Adjoint:
         if value.name == "getitem":
             self.element(value, d)
         elif RULES[value.name].partials is not None:
-            self.elementwise(value, d, out)
+            self.elementwise(value, d, out, wide)
         else:
             self.structured(value, d, out)
 
     # ---- elementwise ------------------------------------------------------------------------------------------------
 
-    def elementwise(self, value: Op, d: Expr, out: Expr) -> None:
-        """Partial times adjoint, summed over what was broadcast."""
+    def elementwise(self, value: Op, d: Expr, out: Expr, wide: bool) -> None:
+        """Partial times adjoint, summed over what was broadcast: at the end of a chain of elementwise operations."""
         rule = RULES[value.name]
         assert rule.partials is not None
         wanted = [k for k, arg in enumerate(value.args) if passes(value, k) and differentiable(arg) & self.active]
@@ -73,13 +83,20 @@ class Adjoint:
                 new = times(template(rule.partials[k], names), d)
             if self.safe and rule.singular and not is_number(d) and not _is_masked(d):
                 new = make("where", make("ne", d, number(0.0)), new, number(0.0))
-            self.walk(arg, self.reduced(new, arg, value), arg)
+            later = d.kind.is_array and _is_elementwise(arg) and arg.kind.ndim == new.kind.ndim
+            if wide and not later:
+                new = make("unbroadcast", new, arg) if arg.kind.is_array else make("sum", new)
+            elif not later:
+                new = self.reduced(new, arg, value)
+            outside = self.given
+            if value.name == "where" and not value.kind.is_array:
+                self.given = (*outside, value.args[0] if k == 1 else make("not", value.args[0]))
+            self.walk(arg, new, arg, later and (wide or _may_differ(arg, value)))
+            self.given = outside
 
     def reduced(self, d: Expr, arg: Expr, value: Op) -> Expr:
         """d, of the shape of value, summed to the shape of an argument that may have been broadcast."""
-        if not value.kind.is_array or (
-            arg.kind.is_array and arg.kind.shape == value.kind.shape and arg.kind.shape is not None
-        ):
+        if not value.kind.is_array or not _may_differ(arg, value):
             return d
         if not arg.kind.is_array:
             return make("sum", d if d.kind.is_array else make("full_of", d, value))
@@ -88,10 +105,10 @@ class Adjoint:
     # ---- elements and slices ------------------------------------------------------------------------------------------
 
     def element(self, value: Op, d: Expr) -> None:
-        """d goes to the place that was read."""
+        """d goes to the place that was read, which may be none where it is read under a condition."""
         base, index = value.args[0], value.args[1:]
         assert isinstance(base, Name)
-        self.found.append((base, index, d))
+        self.found.append((base, (*index, *(Op("given", (test,), NONE) for test in self.given)), d))
 
     # ---- the others ---------------------------------------------------------------------------------------------------
 
@@ -120,6 +137,21 @@ class Adjoint:
                 if self.safe and rule.singular:
                     new = make("where", make("ne", d, number(0.0)), new, number(0.0))
                 self.walk(arg, new, arg)
+
+
+def _is_elementwise(value: Expr) -> bool:
+    """Is it an array made element by element?"""
+    return (
+        isinstance(value, Op)
+        and value.kind.is_array
+        and value.name != "getitem"
+        and RULES[value.name].partials is not None
+    )
+
+
+def _may_differ(arg: Expr, value: Op) -> bool:
+    """May an argument have another shape than the result?"""
+    return not arg.kind.is_array or arg.kind.shape != value.kind.shape or arg.kind.shape is None
 
 
 def _scales(value: Op) -> bool:

@@ -27,8 +27,8 @@ from .program import (
     used,
 )
 
-VIEWS = {"T", "transpose", "transpose_back", "expand", "ravel", "match", "reshape", "float", "unbroadcast", "scatter_add",
-         "scatter_add_to_columns", "scatter_add_where"}  # fmt: skip
+VIEWS = {"T", "transpose", "transpose_back", "expand", "ravel", "match", "reshape", "float", "unbroadcast", "unbroadcast_to",
+         "scatter_add", "scatter_add_to_columns", "scatter_add_where"}  # fmt: skip
 
 
 def source_of(value: Expr) -> str | None:

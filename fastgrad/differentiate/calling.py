@@ -167,10 +167,10 @@ class Derivative:
         TypeError where a tangent is not of the kind that it must be; DifferentiationError where the function cannot be
         differentiated for such arguments.
         """
-        built = recipes.build(recipe or self.recipe, self._subject, self.names, forms, self.wrt, self.single)
+        built = recipes.build(recipe or self.recipe, self._subject, self.names, forms, self.wrt, self.single, checks)
         captured = [(c.read, form_of(c.read(), c.path, False, self._space)) for c in built.captured]
         signature = [numba_type(form.kind) for form in forms] + [numba_type(form.kind) for _, form in captured]
-        compiled = compiling.compiled(built.text, built.entry, signature, checks, built.compiled)
+        compiled = compiling.compiled(built.code, built.entry, signature, built.checks, built.compiled)
         watched = [(w.read, w.value) for w in built.watched]
         return Case(forms, compiled, built.returns, captured, watched, built.alike, built.apart, built.text)
 

@@ -22,15 +22,50 @@ MATH = ast.Name("math", ast.Load())
 
 def rewritten(tree: ast.Module) -> ast.Module:
     """The tree with calls of put and put_fresh in place of assignments to slices."""
-    return ast.fix_missing_locations(Rewrite().visit(tree))  # type: ignore[no-any-return]
+    tapes = {ast.unparse(node.targets[0]) for node in ast.walk(tree) if grows(node)}  # type: ignore[attr-defined]
+    taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return ast.fix_missing_locations(Rewrite(tapes, taken).visit(tree))  # type: ignore[no-any-return]
+
+
+def grows(node: ast.AST) -> bool:
+    """Is it `tape = grow(tape, needed)`?"""
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "grow"
+
+
+def saved(tape: ast.expr, place: ast.Slice, value: ast.expr, item: str, k: str) -> list[ast.stmt]:
+    """tape[start:stop] = value, element by element: there is room, and the value is no part of the tape."""
+    start, stop = ast.unparse(place.lower or ast.Constant(0)), ast.unparse(place.upper or ast.Constant(0))
+    head = f"{item} = {ast.unparse(value)}\nfor {k} in range(min({item}.size, {stop} - ({start}))):\n"
+    return ast.parse(f"{head}    {ast.unparse(tape)}[np.uint64({start} + {k})] = {item}[{k}]").body
 
 
 class Rewrite(ast.NodeTransformer):
     """x[a:b] = value becomes put(x[a:b], value); put_fresh where the value is new memory for certain."""
 
-    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        """A call, where the target is a slice."""
+    def __init__(self, tapes: set[str], taken: set[str]) -> None:
+        self.tapes, self.taken = tapes, taken
+
+    def fresh(self, name: str) -> str:
+        """A name that is not in the tree, now taken."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
+        """A call, where the target is a slice; none, where it is a tape: to hand an array to and fro takes 40 ns."""
         target = node.targets[0]
+        if grows(node):
+            tape, needed = node.value.args  # type: ignore[attr-defined]
+            full = ast.Compare(needed, [ast.Gt()], [ast.Attribute(tape, "size", ast.Load())])
+            return ast.copy_location(ast.If(full, [node], []), node)
+        if (
+            isinstance(target, ast.Subscript)
+            and ast.unparse(target.value) in self.tapes
+            and isinstance(target.slice, ast.Slice)
+        ):
+            made = saved(target.value, target.slice, node.value, self.fresh("saved"), self.fresh("k"))
+            return [ast.copy_location(s, node) for s in made]
         if len(node.targets) > 1 or not isinstance(target, ast.Subscript) or not slices(target.slice):
             self.generic_visit(node)
             return node
@@ -104,6 +139,8 @@ def register() -> None:
     def entered(function: Any, copied: str) -> None:
         def typed(place: Any, value: Any) -> Any:
             arrays = isinstance(place, types.Array) and isinstance(value, types.Array)
+            if arrays and place.layout == value.layout == "C" and place.ndim == value.ndim == 1:
+                return move
             return loops(place.ndim, value.ndim, copied) if arrays and 0 < value.ndim <= place.ndim else fill
 
         typed.__annotations__.clear()  # Numba compares them with those of what it returns
@@ -135,6 +172,23 @@ def fill(place: Any, value: Any) -> None:
     place[...] = value
 
 
+def move(place: Any, value: Any) -> None:
+    """A vector to another, both in one piece: from the end that is not yet overwritten, so that nothing is copied before."""
+    n = place.shape[0]
+    if value.shape[0] == 1:
+        number = value[0]
+        for i in range(n):
+            place[i] = number
+    elif value.shape[0] != n:
+        raise ValueError("could not broadcast an array to the slice that it is assigned to")
+    elif place.ctypes.data <= value.ctypes.data:
+        for i in range(n):
+            place[i] = value[i]
+    else:
+        for i in range(n - 1, -1, -1):
+            place[i] = value[i]
+
+
 def total(a: Any, axis: Any) -> Any:
     """The sum of what has one axis, or integers."""
     return np.sum(a, axis)
@@ -145,7 +199,7 @@ def where(test: Any, yes: Any, no: Any) -> Any:
     return yes if test else no
 
 
-for bare in (fill, total, where):
+for bare in (fill, move, total, where):
     bare.__annotations__.clear()
 
 

@@ -96,6 +96,7 @@ def fill(pattern: str, e: Op) -> str:
     names["*"] = ", ".join(text(a) for a in e.args)
     names["rest"] = _shape([text(a) for a in e.args[1:]])
     names["shape"] = _shape([text(a) for a in e.args])
+    names["sizes"] = "(" + ", ".join(text(a) for a in e.args[1:]) + ("," if len(e.args) == 2 else "") + ")"
     names["tuple"] = "(" + ", ".join(text(a) for a in e.args) + ("," if len(e.args) == 1 else "") + ")"
     names["dtype"] = DTYPES.get(e.attr("dtype", ""), "")
     inner = 9 if e.name == "full_of" else 0

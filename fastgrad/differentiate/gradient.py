@@ -34,6 +34,7 @@ from .reverse import reversal, shadows
 from .rules import make
 from .selfcalls import forms, handed, prepared
 from .sweep import Sweep
+from .taking import taken
 from .tidy import tidied
 from .unsharing import unshared
 
@@ -99,7 +100,13 @@ def reverse_program(
     wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
     trial = reversal(program, active, wanted, callees=callees)
     _run(trial, seeded)
-    final = reversal(program, active, wanted, undone(trial), callees)
+    undo = undone(trial)
+    if undo and (easier := taken(trial, undo)):
+        program = easier
+        trial = reversal(program, active, wanted, callees=callees)
+        _run(trial, seeded)
+        undo = undone(trial)
+    final = reversal(program, active, wanted, undo, callees)
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:

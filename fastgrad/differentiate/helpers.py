@@ -21,6 +21,13 @@ def grow(tape: Any, needed: int) -> Any:
     return larger
 
 
+def checked(index: int, size: int) -> int:
+    """The index; IndexError where an array of `size` elements has no such element."""
+    if index < -size or index >= size:
+        raise IndexError("an index is outside of the array")
+    return index
+
+
 def unbroadcast(d: Any, like: Any) -> Any:
     """The adjoint d of a broadcast array, summed to the shape of what was broadcast (and repeated where it is shorter)."""
     # Two conditions: Numba leaves out a branch on ndim, and cannot compare shapes of different lengths.
@@ -43,6 +50,11 @@ def unbroadcast(d: Any, like: Any) -> Any:
                 stride *= n
         flat[place] += source[k]
     return out
+
+
+def unbroadcast_to(d: Any, shape: Any) -> Any:
+    """The same where the shape alone is known, of as many dimensions as d."""
+    return d if d.shape == shape else unbroadcast(d, np.empty(shape, d.dtype))
 
 
 def spread(d: Any, like: Any, axis: int) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .aliases import source_of
+from .kinds import I8
+from .order import ONE
 from .program import (
     Assign,
     Expr,
@@ -18,16 +20,29 @@ from .program import (
     While,
     assigned,
     every,
+    expressions,
     names,
+    rewritten,
     used,
 )
+from .rules import make
 from .sweep import Sweep
+from .tapes import Rows
 
 
 def kept(
-    r: Sweep, forward: list[Statement], backward: list[Statement], body: list[Statement], phis: list[Name]
-) -> tuple[list[Statement], list[Statement]]:
-    """The block with what its reverse reads: recomputed at the start of the reverse where that is cheap, else saved."""
+    r: Sweep,
+    forward: list[Statement],
+    backward: list[Statement],
+    body: list[Statement],
+    phis: list[Name],
+    loop: For | None = None,
+) -> tuple[list[Statement], list[Statement], Rows]:
+    """The block with what its reverse reads: recomputed at the start of the reverse where that is cheap, else saved.
+
+    loop: of which it is the body, where the iterations are known before. Then numbers may be saved in rows, each at a place
+    that its iteration knows, and there is something to do around the loop.
+    """
     own = (assigned(body) | assigned(forward) | {p.id for p in phis}) - r.tapes.names()
     saved_inside = {s.target for s in every(body) if isinstance(s, Assign) and id(s) in r.save}
     again: dict[str, Statement] = {}
@@ -59,14 +74,75 @@ def kept(
     tape = [n for n in tape if n.id not in swapped]
     undo = 1 if swapped else 0  # the swap that undoes this one comes before all that reads the arrays
     start, backward = backward[:undo], backward[undo:]
+    rows = Rows()
     if tape:
+        tape, measured, backward = sizes_alone(r, tape, backward, recomputed)
         cut = len(forward)
         while cut and isinstance(forward[cut - 1], Move):
             cut -= 1
-        where = body[-1].where
-        forward = [*forward[:cut], *r.tapes.push(tape, where), *forward[cut:]]
-        start += r.tapes.pop(tape, where)
-    return forward, [*start, *recomputed, *backward]
+        if loop is not None and in_rows(r, loop, tape, forward):
+            rows = r.tapes.rows(tape, loop)
+            push, pop = rows.push, rows.pop
+        else:
+            push, pop = r.tapes.push(tape, body[-1].where), r.tapes.pop(tape, body[-1].where)
+        forward, recomputed = [*forward[:cut], *measured, *push, *forward[cut:]], [*pop, *recomputed]
+    return forward, [*start, *recomputed, *backward], rows
+
+
+def sizes_alone(
+    r: Sweep, tape: list[Name], backward: list[Statement], recomputed: list[Statement]
+) -> tuple[list[Name], list[Statement], list[Statement]]:
+    """Of arrays that nothing but shapes is wanted of, the sizes are saved: (what to save, its making, the reverse)."""
+    kept: list[Name] = []
+    made: list[Statement] = []
+    lengths: dict[str, list[Name]] = {}
+    for name in tape:
+        if name.kind.is_array and all(_measures(e, name) for s in every(recomputed + backward) for e in expressions(s)):
+            sizes = [r.fresh(f"{name.id}_size", I8) for _ in range(name.kind.ndim)]
+            made += [Assign(n.id, make("shape", name, axis=k), where=r.where) for k, n in enumerate(sizes)]
+            lengths[name.id] = sizes
+            kept += sizes
+        else:
+            kept.append(name)
+    if not lengths:
+        return tape, [], backward
+    changed = rewritten(backward, lambda value: _by_sizes(value, lengths))
+    for new, old in zip(every(changed), every(backward), strict=True):
+        if id(old) in r.origin:
+            r.note(new, r.origin[id(old)])
+    return kept, made, changed
+
+
+def _measures(value: Expr, name: Name) -> bool:
+    """Is the name read in no other way than for the shape to which an adjoint of as many dimensions is summed?"""
+    if not isinstance(value, Op):
+        return value != name
+    if value.name == "unbroadcast" and value.args[1] == name and value.args[0].kind.ndim == name.kind.ndim:
+        return _measures(value.args[0], name)
+    return all(_measures(arg, name) for arg in value.args)
+
+
+def _by_sizes(value: Expr, lengths: dict[str, list[Name]]) -> Expr:
+    """The expression with unbroadcast_to(d, sizes) for unbroadcast(d, array)."""
+    if not isinstance(value, Op):
+        return value
+    args = tuple(_by_sizes(arg, lengths) for arg in value.args)
+    like = args[1] if value.name == "unbroadcast" else None
+    if isinstance(like, Name) and like.id in lengths:
+        return make("unbroadcast_to", args[0], *lengths[like.id])
+    return replace(value, args=args)
+
+
+def in_rows(r: Sweep, loop: For, tape: list[Name], forward: list[Statement]) -> bool:
+    """May the numbers of all iterations stand side by side, so that iterations need no order?"""
+    inside = assigned(forward) | {loop.var}
+    own = not (names(loop.start) | names(loop.stop) | r.tapes.names()) & inside
+    return (
+        own
+        and loop.step == ONE
+        and not any(isinstance(s, Move) for s in forward + loop.body)
+        and all(n.kind.ndim == 0 for n in tape)
+    )
 
 
 def swap(r: Sweep, s: Move) -> list[tuple[Name, Name]]:
@@ -112,8 +188,6 @@ def exposed(body: list[Statement]) -> set[str]:
 
 
 def _direct(s: Statement) -> set[str]:
-    from .program import expressions
-
     return set().union(*(names(e) for e in expressions(s))) if expressions(s) else set()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .program import Expr, For, Name, Op, Statement, Store, While, blocks, calls, every, expressions
+from dataclasses import dataclass
+
+from .program import Expr, For, Move, Name, Op, Statement, Store, While, blocks, calls, every, expressions
 from .sweep import Sweep
 
 ONLY_SHAPE = {  # the arguments of which only the shape is read
@@ -21,31 +23,43 @@ def content(value: Expr) -> set[str]:
     return set().union(*(content(a) for k, a in enumerate(value.args) if k not in skip), set())
 
 
-def undone(trial: Sweep) -> set[int]:
-    """The ids of the Stores to undo, from a trial reversal that undoes none."""
+@dataclass(frozen=True)
+class Reader:
+    """A statement of the reverse sweep that reads elements of the array `name`; origin: whose reverse it belongs to."""
+
+    statement: Statement
+    origin: Statement
+    name: str
+
+
+def undone(trial: Sweep) -> dict[int, list[Reader]]:
+    """The ids of the Stores to undo, and for whom, from a trial reversal that undoes none."""
     order: dict[int, int] = {}
     loops: dict[int, list[int]] = {}
     _number(trial.program.body, [], order, loops)
     makers = {s.target: s for s in every(trial.program.body) if hasattr(s, "target")}
     makers |= {t.id: s for s in calls(trial.program.body) for t in s.targets}
-    readers: dict[str, list[Statement]] = {}
+    readers: dict[str, list[Reader]] = {}
     for key, origin in trial.origin.items():
         statement = trial.statements[key]
         own = [statement.value, *statement.index] if isinstance(statement, Store) else expressions(statement)
+        if isinstance(statement, Move):  # to hand on an array is not to read its elements
+            own = [value for value in own if not isinstance(value, Name)]
         for value in own:
-            for name in content(value):
+            for name in sorted(content(value)):
                 for root in trial.roots.get(name, set()):
-                    readers.setdefault(root, []).append(origin)
-    found: set[int] = set()
+                    readers.setdefault(root, []).append(Reader(statement, origin, name))
+    found: dict[int, list[Reader]] = {}
     for s in every(trial.program.body):
         if not isinstance(s, Store):
             continue
         for root in trial.roots.get(s.base.id, set()):
             home = loops.get(id(makers[root]), []) if root in makers else []
             for reader in readers.get(root, []):
-                common = [loop for loop in loops[id(reader)] if loop in loops[id(s)] and loop not in home]
-                if common or order[id(reader)] <= order[id(s)]:
-                    found.add(id(s))
+                origin = reader.origin
+                common = [loop for loop in loops[id(origin)] if loop in loops[id(s)] and loop not in home]
+                if common or order[id(origin)] <= order[id(s)]:
+                    found.setdefault(id(s), []).append(reader)
     return found
 
 

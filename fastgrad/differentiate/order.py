@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .aliases import source_of
+from .bounds import least
 from .kinds import I8, Kind
 from .program import (
     Assign,
@@ -33,11 +34,17 @@ from .rules import make
 ONE = Lit(1, I8)
 
 
-def order_free(var: str, body: list[Statement], exposed: set[str], memory: Callable[[str], frozenset[str]]) -> bool:
+def order_free(
+    var: str,
+    body: list[Statement],
+    exposed: set[str],
+    memory: Callable[[str], frozenset[str]],
+    known: Mapping[str, float],
+) -> bool:
     """May the iterations over `var` run in any order? Then the loop runs forwards, as the original does.
 
     Scalars are only added to, or set before they are read; an element that is set or read is the iteration's own.
-    memory: an array's name -> the arrays whose memory it shares.
+    memory: an array's name -> the arrays whose memory it shares. known: the least values of variables of loops.
     """
     sums = _accumulators(body)
     if sums is None or (exposed & assigned(body)) - sums:
@@ -58,7 +65,7 @@ def order_free(var: str, body: list[Statement], exposed: set[str], memory: Calla
         bare = {n for e in _read(s) for n in _bare_arrays(e)}
         if any(memory(n) & group for n in bare for group in touched):
             return False
-    return all(_apart(var, accesses) for accesses in touched.values())
+    return all(_apart(var, accesses, known) for accesses in touched.values())
 
 
 def _read(s: Statement) -> list[Expr]:
@@ -75,12 +82,16 @@ def _bare_arrays(e: Expr) -> set[str]:
     return set().union(*(_bare_arrays(a) for a in parts), set())
 
 
-def _apart(var: str, accesses: list[tuple[str, tuple[Expr, ...], bool]]) -> bool:
-    """Only added to; or always at the one place that the iteration has for itself."""
+def _apart(var: str, accesses: list[tuple[str, tuple[Expr, ...], bool]], known: Mapping[str, float]) -> bool:
+    """Only added to; or always at the one place that the iteration has for itself.
+
+    a[-1] and a[n - 1] are one place: an index that may be negative is nobody's own.
+    """
     if all(add for _, _, add in accesses):
         return True
     first = accesses[0]
-    return all(a[:2] == first[:2] for a in accesses) and any(offset(var, item) is not None for item in first[1])
+    own = any(offset(var, item) is not None and least(item, known) >= 0 for item in first[1])
+    return own and all(a[:2] == first[:2] for a in accesses)
 
 
 def offset(var: str, item: Expr) -> int | None:
@@ -144,6 +155,8 @@ def slice_before(loop: For, store: Store, own: str, direct: Callable[[str], str]
         if any(direct(n) == own for e in _read(s) for n in names(e)):
             return None
     stop = make("add", loop.stop, Lit(by, I8))
+    if least(stop, {}) < 0:  # a loop that does not run at all
+        stop = make("maximum", Lit(0, I8), stop)
     part = Op("slice", (Lit(loop.start.value + by, I8), stop, ONE), Kind("slice"))
     return tuple(part if k == where[0] else item for k, item in enumerate(store.index))
 

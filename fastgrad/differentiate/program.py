@@ -151,7 +151,11 @@ class If(Statement):
 
 @dataclass
 class For(Statement):
-    """for var in range(start, stop, step); left after an iteration at whose end `until` is true."""
+    """for var in range(start, stop, step); left after an iteration at whose end `until` is true.
+
+    free: its iterations may run in any order, as order.py says: scalars are only added to, or set before they are read; an
+    array is only added to, or read and written at the one place that the iteration has for itself.
+    """
 
     var: str
     start: Expr
@@ -161,6 +165,7 @@ class For(Statement):
     carried: list[Name] = field(default_factory=list)
     until: str | None = None
     count: str | None = None  # the name that counts iterations, where the reverse sweep asks for it
+    free: bool = False
 
 
 @dataclass
@@ -320,27 +325,31 @@ def used(body: list[Statement]) -> set[str]:
 
 def substitute(body: list[Statement], change: Callable[[Name], Expr], rename: Callable[[str], str]) -> list[Statement]:
     """A copy of the statements with names read replaced by `change` and names bound by `rename`."""
+    return rewritten(body, lambda expression: rebuild(expression, change), rename)
+
+
+def rewritten(
+    body: list[Statement], change: Callable[[Expr], Expr], rename: Callable[[str], str] = lambda name: name
+) -> list[Statement]:
+    """A copy of the statements with expressions replaced by `change`, which leaves names names; names bound by `rename`."""
 
     def tree(values: Any) -> Any:
-        return tuple(tree(v) for v in values) if isinstance(values, tuple) else rebuild(values, change)
+        return tuple(tree(v) for v in values) if isinstance(values, tuple) else change(values)
 
     def named(name: Name) -> Name:
-        new = rebuild(name, change)
+        new = change(name)
         assert isinstance(new, Name)
         return new
 
     def one(s: Statement) -> Statement:
         if isinstance(s, Custom):
-            gains = [(named(n), rebuild(v, change)) for n, v in s.gains]
+            gains = [(named(n), change(v)) for n, v in s.gains]
             s = replace(s, seed=named(s.seed), gains=gains, pull=[one(x) for x in s.pull])
         if isinstance(s, Assign):
-            return replace(s, target=rename(s.target), value=rebuild(s.value, change))
+            return replace(s, target=rename(s.target), value=change(s.value))
         if isinstance(s, Store):
-            base = rebuild(s.base, change)
-            assert isinstance(base, Name)
-            return replace(
-                s, base=base, index=tuple(rebuild(i, change) for i in s.index), value=rebuild(s.value, change)
-            )
+            base = named(s.base)
+            return replace(s, base=base, index=tuple(change(i) for i in s.index), value=change(s.value))
         if isinstance(s, Move):
             targets = [Name(rename(t.id), t.kind) for t in s.targets]
             return replace(s, targets=targets, values=[rebuild(v, change) for v in s.values])
@@ -350,7 +359,7 @@ def substitute(body: list[Statement], change: Callable[[Name], Expr], rename: Ca
         if isinstance(s, If):
             return replace(
                 s,
-                test=rebuild(s.test, change),
+                test=change(s.test),
                 body=[one(x) for x in s.body],
                 orelse=[one(x) for x in s.orelse],
             )
@@ -367,8 +376,8 @@ def substitute(body: list[Statement], change: Callable[[Name], Expr], rename: Ca
             "count": rename(s.count) if s.count else None,
         }
         if isinstance(s, For):
-            start, stop, step = (rebuild(bound, change) for bound in (s.start, s.stop, s.step))
+            start, stop, step = (change(bound) for bound in (s.start, s.stop, s.step))
             return replace(s, var=rename(s.var), start=start, stop=stop, step=step, **common)
-        return replace(s, test=rebuild(s.test, change), **common)
+        return replace(s, test=change(s.test), **common)
 
     return [one(s) for s in body]

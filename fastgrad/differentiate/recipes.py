@@ -15,7 +15,9 @@ from fastgrad.differentiate.elementwise import compiled_text
 from fastgrad.differentiate.emit import source
 from fastgrad.differentiate.forms import Form
 from fastgrad.differentiate.forward import forward
+from fastgrad.differentiate.gathering import gathered
 from fastgrad.differentiate.gradient import clean, reverse_program
+from fastgrad.differentiate.indices import checked, unsigned
 from fastgrad.differentiate.kinds import Kind
 from fastgrad.differentiate.lowering import check_syntax, lower
 from fastgrad.differentiate.program import Captured, Program, Return, Watched
@@ -49,10 +51,14 @@ class Recipe:
 
 @dataclass
 class Built:
-    """What is to be compiled, as text; the other fields as in entrances.Case.  compiled: the text as elementwise.py has it."""
+    """text: the program as it is shown; code: as it is kept on disk; compiled: what elementwise.py makes of the code, line by
+    line; checks: must Numba check its indices?  The other fields are as in entrances.Case.
+    """
 
     text: str
+    code: str
     compiled: str
+    checks: bool
     entry: str
     captured: list[Captured]
     watched: list[Watched]
@@ -68,9 +74,15 @@ def subject(function: Any) -> Subject:
 
 
 def build(
-    recipe: Recipe, function: Subject, names: Sequence[str], forms: Sequence[Form], wrt: Wrt, single: bool
+    recipe: Recipe,
+    function: Subject,
+    names: Sequence[str],
+    forms: Sequence[Form],
+    wrt: Wrt,
+    single: bool,
+    checks: bool,
 ) -> Built:
-    """The program of a recipe for arguments of these forms, as text."""
+    """The program of a recipe for arguments of these forms, as text. checks: indices outside of arrays raise IndexError."""
     count = len(forms) - len(recipe.extras(len(wrt)))
     own = function([form.kind for form in forms[:count]])
     program = recipe.sweep(own, wrt, single)
@@ -81,15 +93,12 @@ def build(
         (names[k], names[j]) for k in own.writes for j in range(count) if j != k and same_shapes(forms[j], "", "")
     )
     returns = given(recipe, program.result, [forms[k] for k in wrt], single)
+    safe = checked(program) if checks else None
+    inner = unsigned(gathered(safe or program))
+    shown, code, compiled = source(program), source(inner), compiled_text(inner)
+    by_numba = checks and safe is None
     return Built(
-        source(program),
-        compiled_text(program),
-        program.name,
-        program.captured,
-        program.constants,
-        returns,
-        alike,
-        apart,
+        shown, code, compiled, by_numba, program.name, program.captured, program.constants, returns, alike, apart
     )
 
 

@@ -46,7 +46,7 @@ def branch(r: Sweep, s: If, repeated: bool) -> list[Statement]:
         forward, backward = r.block(r, part, repeated)
         local = {name for name in assigned(part) if r.homes[name] == inside[name]}  # it has no value outside
         if repeated:
-            forward, backward = kept(r, forward, backward, part, [])
+            forward, backward, _ = kept(r, forward, backward, part, [])
         made.append(forward)
         reverse.append(backward)
         ends.append(r.live - (local - start))
@@ -91,9 +91,10 @@ def loop(r: Sweep, s: For | While) -> list[Statement]:
         blank = make("zeros_like", Name(name, kind)) if kind.is_array else Lit(0.0, kind)
         backward.append(Assign(r.d(name).id, blank, where=s.where))
     r.live = start
-    forward, backward = kept(r, forward, backward, s.body, list(carried.values()))
-    r.where = s.where
     counted = isinstance(s, While) or s.until is not None
+    steady = s if isinstance(s, For) and not counted else None
+    forward, backward, rows = kept(r, forward, backward, s.body, list(carried.values()), steady)
+    r.where = s.where
     before: list[Statement] = []
     index = Name(s.var, I8) if isinstance(s, For) else r.fresh("step", I8)
     if backward and counted:
@@ -108,15 +109,16 @@ def loop(r: Sweep, s: For | While) -> list[Statement]:
         r.emit(For(step.id, make("sub", count, ONE), Lit(-1, I8), Lit(-1, I8), backward))
     elif backward:
         assert isinstance(s, For)
-        free = order_free(s.var, backward, exposed(backward), r.memory)
+        free = order_free(s.var, backward, exposed(backward), r.memory, r.least)
         bounds = (s.start, s.stop, s.step) if free else reversed_range(s)
-        r.emit(For(index.id, *bounds, backward))
+        r.out += rows.opening
+        r.emit(For(index.id, *bounds, backward, free=free))
     pushes: list[Statement] = []
     for place in saved:
         pushes += r.tapes.push_slice(place, s.where)
     for place in reversed(saved):
         r.out += r.tapes.pop_slice(place, s.where)
-    return [*before, *pushes, replace(s, body=forward)]
+    return [*before, *pushes, *rows.before, replace(s, body=forward), *rows.after]
 
 
 def saved_before(r: Sweep, s: For | While) -> list[Op]:

@@ -8,6 +8,7 @@ its adjoint. Where recomputing is cheap, nothing is saved; where nothing is over
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +45,7 @@ from .sweep import Sweep, _is_of
 
 
 def reversal(
-    program: Program, inputs: set[str], wanted: set[str] | None = None, undo: set[int] | None = None,
+    program: Program, inputs: set[str], wanted: set[str] | None = None, undo: Collection[int] = (),
     callees: dict[str, Any] | None = None,
 ) -> Sweep:  # fmt: skip
     """A sweep over a program, from the names `wanted` (None: its results) to the `inputs`, ready to start.
@@ -53,7 +54,7 @@ def reversal(
     """
     if wanted is None:
         wanted = {leaf.id for leaf in leaves(program.result) if isinstance(leaf, Name)}
-    return Sweep(program, inputs, wanted, callees or {}, undo or set(), block=block)
+    return Sweep(program, inputs, wanted, callees or {}, undo, block=block)
 
 
 def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Statement], list[Statement]]:

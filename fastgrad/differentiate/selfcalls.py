@@ -247,5 +247,5 @@ def run(r: Sweep, callee: Reversed) -> tuple[list[Statement], list[Statement], l
             r.seed(leaf, seed)
     opening, r.out = r.out, []
     forward, backward = r.block(r, body, True)
-    forward, backward = kept(r, forward, [*opening, *backward], body, [])
+    forward, backward, _ = kept(r, forward, [*opening, *backward], body, [])
     return forward, backward, seeds

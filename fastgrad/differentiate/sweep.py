@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from .activity import active, masked
 from .adjoint import Adjoint, gathered
 from .aliases import direct_memory, roots, source_of, stored
+from .bounds import variables
 from .coalesce import assigned_here
 from .errors import DifferentiationError, Where
 from .indexing import whole
 from .kinds import Kind
-from .program import Assign, Expr, Lit, Name, Op, Program, Statement, Store, every, leaves, unused
+from .program import Assign, Expr, If, Lit, Name, Op, Program, Statement, Store, every, leaves, unused
 from .rules import make
 from .tapes import Tapes
 
@@ -27,7 +28,7 @@ class Sweep:
     inputs: set[str]
     wanted: set[str]  # the results that are differentiated
     callees: dict[str, Any] = field(default_factory=dict)  # functions of the program, as selfcalls.Reversed
-    undo: set[int] = field(default_factory=set)  # ids of the Stores whose old content is needed
+    undo: Collection[int] = ()  # ids of the Stores whose old content is needed
     save: set[int] = field(default_factory=set)  # ids of the Assigns that set a carried name, whose old value is needed
     block: Callable[..., Any] = field(default=lambda *a: ([], []))
     out: list[Statement] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Sweep:
             for s in every(self.program.body)
             if isinstance(s, Assign) and isinstance(s.value, Op) and s.target in self.mutable
         }
+        self.least = variables(self.program.body)
         self.kinds = dict(self.program.kinds)
         self.tapes = Tapes(self.fresh)
         self.adjoints: dict[str, Name] = {}
@@ -125,6 +127,15 @@ class Sweep:
 
     def scatter(self, d: Name, index: tuple[Expr, ...], value: Expr) -> None:
         """d[index] += value."""
+        if isinstance(index[-1], Op) and index[-1].name == "given":
+            test = index[-1].args[0]
+            if isinstance(value, Op) and value.name == "where" and value.args[0] == test:
+                value = value.args[1]
+            outside, self.out = self.out, []
+            self.scatter(d, index[:-1], value)
+            outside.append(If(test, self.out, where=self.where))
+            self.out = outside
+            return
         fancy = [k for k, item in enumerate(index) if item.kind.is_array]
         if not fancy:
             self.emit(Store(d, index, value, add=True))

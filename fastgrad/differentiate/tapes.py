@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import Where
 from .kinds import I8, Kind
-from .program import Assign, Expr, Lit, Name, Op, Statement, Store
+from .program import Assign, Expr, For, Lit, Name, Op, Statement, Store
 from .rules import make
 
 START = 64  # numbers that a tape holds at first
@@ -20,6 +21,17 @@ class Tape:
 
     array: Name
     top: Name
+
+
+@dataclass
+class Rows:
+    """Statements that save and restore: around the loop, inside it, before its reverse, inside that."""
+
+    before: list[Statement] = field(default_factory=list)
+    push: list[Statement] = field(default_factory=list)
+    after: list[Statement] = field(default_factory=list)
+    opening: list[Statement] = field(default_factory=list)
+    pop: list[Statement] = field(default_factory=list)
 
 
 class Tapes:
@@ -56,15 +68,24 @@ class Tapes:
     def push(self, values: list[Any], where: Where | None) -> list[Statement]:
         """Save values: scalars of a type together, arrays with their shape."""
         made: list[Statement] = []
+        for k, value in enumerate(values):
+            if value.kind.is_array and not isinstance(value, Name):
+                name = self.fresh("part", value.kind)
+                made.append(Assign(name.id, value, where=where))
+                values = [*values[:k], name, *values[k + 1 :]]
         for tape, scalars in self.groups(values):
             room = make("add", tape.top, Lit(len(scalars), I8))
             made.append(Assign(tape.array.id, make("grow", tape.array, room), where=where))
             for k, value in enumerate(scalars):
                 made.append(Store(tape.array, (make("add", tape.top, Lit(k, I8)),), value, where=where))
             made.append(Assign(tape.top.id, room, where=where))
-        for value in values:
-            if value.kind.is_array:
-                made += self.push_array(value, where)
+        arrays = [value for value in values if value.kind.is_array]
+        for tape in {tape.array.id: tape for tape in (self.of(value.kind) for value in arrays)}.values():
+            sizes = [make("size", value) for value in arrays if self.of(value.kind) is tape]
+            room = functools.reduce(lambda a, b: make("add", a, b), sizes)
+            made.append(Assign(tape.array.id, make("grow", tape.array, make("add", tape.top, room)), where=where))
+        for value in arrays:
+            made += self.push_array(value, where)
         return made
 
     def pop(self, values: list[Name], where: Where | None) -> list[Statement]:
@@ -77,7 +98,11 @@ class Tapes:
             made.append(Assign(tape.top.id, make("sub", tape.top, Lit(len(scalars), I8)), where=where))
             for k, scalar in enumerate(scalars):
                 assert isinstance(scalar, Name)
-                made.append(Assign(scalar.id, self.read(tape, scalar.kind, Lit(k, I8)), where=where))
+                made.append(
+                    Assign(
+                        scalar.id, self.read(tape.array, scalar.kind, make("add", tape.top, Lit(k, I8))), where=where
+                    )
+                )
         return made
 
     def pop_into(self, base: Name, index: tuple[Expr, ...], kind: Kind, where: Where | None) -> list[Statement]:
@@ -87,7 +112,7 @@ class Tapes:
             return [*self.pop_array(old.id, kind, where), Store(base, index, old, where=where)]
         tape = self.of(kind)
         down = Assign(tape.top.id, make("sub", tape.top, Lit(1, I8)), where=where)
-        return [down, Store(base, index, self.read(tape, kind, Lit(0, I8)), where=where)]
+        return [down, Store(base, index, self.read(tape.array, kind, tape.top), where=where)]
 
     def groups(self, values: list[Any]) -> list[tuple[Tape, list[Expr]]]:
         """The scalars among the values, by tape."""
@@ -98,24 +123,42 @@ class Tapes:
                 found.setdefault(tape.array.id, (tape, []))[1].append(value)
         return list(found.values())
 
-    def read(self, tape: Tape, kind: Kind, offset: Lit) -> Expr:
-        """tape[top + offset] as a number of its kind."""
-        item = Op("getitem", (tape.array, make("add", tape.top, offset)), tape.array.kind.scalar)
+    def read(self, array: Name, kind: Kind, place: Expr) -> Expr:
+        """array[place], of a tape, as a number of its kind."""
+        item = Op("getitem", (array, place), array.kind.scalar)
         return make("ne", item, Lit(0, I8)) if kind.dtype == "b1" else item
+
+    def rows(self, values: list[Name], loop: For) -> Rows:
+        """Save numbers of all iterations of a loop over range(start, stop): those of one name side by side."""
+        made = Rows()
+        where = loop.where
+        count = make("maximum", Lit(0, I8), make("sub", loop.stop, loop.start))
+        for tape, scalars in self.groups(values):
+            room = make("mul", Lit(len(scalars), I8), count)
+            grown = make("grow", tape.array, make("add", tape.top, room))
+            made.before.append(Assign(tape.array.id, grown, where=where))
+            made.after.append(Assign(tape.top.id, make("add", tape.top, room), where=where))
+            made.opening.append(Assign(tape.top.id, make("sub", tape.top, room), where=where))
+            for k, scalar in enumerate(scalars):
+                assert isinstance(scalar, Name)
+                start = make("add", tape.top, make("mul", Lit(k, I8), count)) if k else tape.top
+                place = make("sub", make("add", start, Name(loop.var, I8)), loop.start)
+                made.push.append(Store(tape.array, (place,), scalar, where=where))
+                # read through a view: LLVM does not make vector code of reads at top + i
+                row = self.fresh("row", tape.array.kind)
+                part = Op("slice", (start, make("add", start, count), Lit(1, I8)), Kind("slice"))
+                made.opening.append(Assign(row.id, Op("getitem", (tape.array, part), row.kind), where=where))
+                place = make("sub", Name(loop.var, I8), loop.start)
+                made.pop.append(Assign(scalar.id, self.read(row, scalar.kind, place), where=where))
+        return made
 
     def push_array(self, value: Expr, where: Where | None) -> list[Statement]:
         """tape[top : top + value.size] = value.ravel(), and its shape."""
-        made: list[Statement] = []
-        if not isinstance(value, Name):
-            name = self.fresh("part", value.kind)
-            made.append(Assign(name.id, value, where=where))
-            value = name
         tape = self.of(value.kind)
         end = make("add", tape.top, make("size", value))
-        made.append(Assign(tape.array.id, make("grow", tape.array, end), where=where))
         place = Op("slice", (tape.top, end, Lit(1, I8)), Kind("slice"))
         flat: Expr = value if value.kind.ndim == 1 else make("ravel", value)
-        made.append(Store(tape.array, (place,), flat, where=where))
+        made: list[Statement] = [Store(tape.array, (place,), flat, where=where)]
         made.append(Assign(tape.top.id, end, where=where))
         sizes = [make("shape", value, axis=k) for k in range(value.kind.ndim)]
         return made + self.push(sizes, where)
