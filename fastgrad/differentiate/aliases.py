@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from .errors import DifferentiationError
+from .exposure import exposed
 from .program import (
     Assign,
     Call,
@@ -126,9 +127,22 @@ def direct_memory(program: Program) -> dict[str, str]:
 
 
 def merged(program: Program) -> set[str]:
-    """The names that are set on both ways through a branch."""
+    """The names that are set on both ways through a branch and read behind it."""
     counts = Counter(s.target for s in every(program.body) if isinstance(s, Assign))
-    return {name for name, count in counts.items() if count > 1}
+    return {name for name in _read_behind(program.body, set()) if counts[name] > 1}
+
+
+def _read_behind(body: list[Statement], later: set[str]) -> set[str]:
+    """The names that a branch sets and that are read once it is done. later: those read behind the block."""
+    found: set[str] = set()
+    for k, s in enumerate(body):
+        after = later | used(body[k + 1 :])
+        if isinstance(s, If):
+            found |= {x.target for x in every([s]) if isinstance(x, Assign)} & after
+        inside = after | exposed([s]) if isinstance(s, For | While) else after
+        for block in blocks(s):
+            found |= _read_behind(block, inside)
+    return found
 
 
 def _check_contiguous(program: Program, mutable: set[str]) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .aliases import source_of
+from .exposure import exposed
 from .kinds import I8
 from .order import ONE
 from .program import (
     Assign,
     Expr,
     For,
-    If,
     Move,
     Name,
     Op,
     Statement,
     Store,
-    While,
     assigned,
     every,
     expressions,
@@ -168,27 +167,6 @@ def cheap(r: Sweep, name: str, body: list[Statement]) -> Assign | None:
     if s.value.kind.is_array and source_of(s.value) is None and not _light(s.value):
         return None
     return s
-
-
-def exposed(body: list[Statement]) -> set[str]:
-    """The names read before the statements set them."""
-    found: set[str] = set()
-    have: set[str] = set()
-    for s in body:
-        if isinstance(s, For | While):
-            inner = exposed(s.body) - ({s.var} if isinstance(s, For) else set())
-            found |= (inner | _direct(s)) - have
-        elif isinstance(s, If):
-            found |= (names(s.test) | exposed(s.body) | exposed(s.orelse)) - have
-            have |= assigned(s.body) & assigned(s.orelse)
-        else:
-            found |= _direct(s) - have
-            have |= assigned([s])
-    return found
-
-
-def _direct(s: Statement) -> set[str]:
-    return set().union(*(names(e) for e in expressions(s))) if expressions(s) else set()
 
 
 def _light(value: Expr) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .activity import differentiable
+from .exposure import exposed
 from .indexing import index_kind
-from .keeping import exposed, kept
+from .keeping import kept
 from .kinds import I8
 from .order import order_free, slice_before
 from .program import (

@@ -210,23 +210,6 @@ def diagonal_of_an_array_that_is_written(M):
     return np.sum(d * d)
 
 
-def part_of_one_of_two_arrays(u, v, x):
-    a = u.copy()
-    b = v.copy()
-    c = a[1:4] if x > 5.0 else b[:3]  # refused: another name
-    b[1] = x * b[0]
-    return np.sum(c * c) + np.sum(a * b)
-
-
-def row_in_the_place_of_a_matrix(T, C, flag):
-    if not flag:
-        A = C
-    else:
-        A = T[0]  # refused: another name
-    A[0] = A[1] * A[2]
-    return np.sum(T * T) + np.sum(A)
-
-
 def recursion_that_returns_its_argument(u, n):
     def same(a, k):
         return a if k == 0 else same(a * 1.0 if k > 5 else a, k - 1)
