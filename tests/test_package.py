@@ -159,7 +159,11 @@ LAYERS: dict[str, set[str]] = {
     "differentiate.forward": {"differentiate", "differentiate.terms"},
     "differentiate.columns": {"differentiate", "differentiate.forward"},
     "differentiate.recipes": {
-        "differentiate", "differentiate.columns", "differentiate.elementwise", "differentiate.forms", "differentiate.forward"
+        "differentiate",
+        "differentiate.columns",
+        "differentiate.elementwise",
+        "differentiate.forms",
+        "differentiate.forward",
     },
     "differentiate.dispatching": {"differentiate", "differentiate.entrances", "differentiate.forms"},
     "differentiate.calling": {
@@ -216,7 +220,9 @@ LAYERS: dict[str, set[str]] = {
     "bench.charts": {"bench.results"},
     "bench.report": {"files", "bench.runs", "bench.results", "bench.charts"},
     "demo": BENCH | {"__init__", "dispatch"},
-    "cli": BENCH | TABLES | {"__init__", "catalog", "check", "differentiate.caching", "dispatch", "demo", "files", "schedules"},
+    "cli": BENCH
+    | TABLES
+    | {"__init__", "catalog", "check", "differentiate.caching", "dispatch", "demo", "files", "schedules"},
     "__main__": {"cli"},
 }
 HEAVY = ("click", "matplotlib", "numba", "rich", "scipy", "sklearn", "tqdm")

@@ -11,6 +11,7 @@ Left out: types that are not float64, float32, int64 or truths; operands that sh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Sequence
@@ -75,11 +76,19 @@ def intrinsic_of(formula: str, axes: tuple[Axes, ...], result: Any) -> Any:
 class Loop:
     """The code of one call: shapes and checks where it stands, the loop itself in a function beside."""
 
-    def __init__(self, context: Any, builder: Any, formula: str, axes: tuple[Axes, ...], signature: Any, args: Any) -> None:
+    def __init__(
+        self, context: Any, builder: Any, formula: str, axes: tuple[Axes, ...], signature: Any, args: Any
+    ) -> None:
         from llvmlite import ir
         from numba.np.arrayobj import make_array
 
-        self.context, self.builder, self.formula, self.axes, self.types = context, builder, formula, axes, signature.args
+        self.context, self.builder, self.formula, self.axes, self.types = (
+            context,
+            builder,
+            formula,
+            axes,
+            signature.args,
+        )
         self.returned, self.args = signature.return_type, args
         self.index = ir.IntType(WHOLE)
         self.new = hasattr(self.returned, "ndim")
@@ -141,7 +150,7 @@ class Loop:
                 bad = builder.and_(unlike, builder.icmp_signed("!=", size, one))
                 wrong = bad if wrong is None else builder.or_(wrong, bad)
         if wrong is not None:
-            message = "arrays of shapes that do not fit one another" if self.new else (
+            message = "operands could not be broadcast together" if self.new else (
                 "could not broadcast an array to the slice that it is assigned to")  # fmt: skip
             with builder.if_then(wrong, likely=False):
                 self.context.call_conv.return_user_exc(builder, ValueError, (message,))
@@ -195,7 +204,7 @@ class Loop:
             if -1 in o.strides:
                 same = builder.icmp_signed("==", o.strides[-1], self.number(self.size(o)))
                 unit = same if unit is None else builder.and_(unit, same)
-        with cgutils.loop_nest(builder, shape[:-1], self.index) if ndim > 1 else nothing() as indices:
+        with cgutils.loop_nest(builder, shape[:-1], self.index) if ndim > 1 else contextlib.nullcontext(()) as indices:
             rows = {id(o): self.row(builder, o, indices) for o in arrays}
             with builder.if_else(unit) as (then, otherwise):
                 for branch, contiguous in ((then, True), (otherwise, False)):
@@ -264,13 +273,3 @@ def formula_of(formula: str, count: int) -> Any:
     space: dict[str, Any] = {**vars(helpers), "np": np, "math": mathematics}
     exec(f"def formula({', '.join(f'x{k}' for k in range(count))}):\n    return {formula}\n", space)
     return space["formula"]
-
-
-class nothing:  # noqa: N801
-    """No loops around."""
-
-    def __enter__(self) -> tuple[Any, ...]:
-        return ()
-
-    def __exit__(self, *error: object) -> None:
-        pass

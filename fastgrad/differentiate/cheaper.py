@@ -192,9 +192,13 @@ def returned(places: int, values: int) -> Any:
         lines += ["    if d.shape == like.shape:", "        return d"]
     lines.append("    out = np.zeros(like.shape, d.dtype)")
     for k in range(ndim):
-        sizes = [f"{name}.shape[{k - ndim + own}]" for name, own in (("d", places), ("like", values)) if k >= ndim - own]
+        sizes = [
+            f"{name}.shape[{k - ndim + own}]" for name, own in (("d", places), ("like", values)) if k >= ndim - own
+        ]
         indent = "    " * (k + 1)
-        lines += [f"{indent}for i{k} in range({sizes[0] if len(sizes) == 1 else f'{sizes[0]} if {sizes[0]} != 1 else {sizes[1]}'}):"]
+        lines += [
+            f"{indent}for i{k} in range({sizes[0] if len(sizes) == 1 else f'{sizes[0]} if {sizes[0]} != 1 else {sizes[1]}'}):"
+        ]
     at = {
         name: ", ".join(f"i{k} if {name}.shape[{k - ndim + own}] != 1 else 0" for k in range(ndim - own, ndim))
         for name, own in (("d", places), ("like", values))

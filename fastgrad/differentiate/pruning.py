@@ -61,7 +61,7 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def prune(folder: Path, size: int = SIZE, age: float = AGE) -> int:
-    """Remove what was not used for `age` seconds, then the least recently used until `size` bytes are left; the number removed."""
+    """Remove what was not used for `age` seconds, then the least recently used until `size` bytes are left; how many."""
     found = sorted(contents(folder).values(), key=lambda kept: kept.used)
     total, limit, removed = sum(kept.size for kept in found), time.time() - age, 0
     for kept in found:

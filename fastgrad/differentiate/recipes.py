@@ -48,7 +48,7 @@ class Recipe:
 
 @dataclass
 class Built:
-    """What is to be compiled, as text; the other fields as in entrances.Case.  compiled: the text as elementwise.py has it."""
+    """What is to be compiled, as text; the other fields as in entrances.Case.  compiled: the text as in elementwise.py."""
 
     text: str
     compiled: str
@@ -80,7 +80,16 @@ def build(
         (names[k], names[j]) for k in own.writes for j in range(count) if j != k and same_shapes(forms[j], "", "")
     )
     returns = given(recipe, program.result, [forms[k] for k in wrt], single)
-    return Built(source(program), compiled_text(program), program.name, program.captured, program.constants, returns, alike, apart)
+    return Built(
+        source(program),
+        compiled_text(program),
+        program.name,
+        program.captured,
+        program.constants,
+        returns,
+        alike,
+        apart,
+    )
 
 
 def check_extra(recipe: Recipe, own: Program, names: Sequence[str], forms: Sequence[Form], wrt: Wrt) -> None:
