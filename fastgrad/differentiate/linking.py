@@ -62,7 +62,8 @@ def from_disk(dispatcher: Any) -> None:
     if callable(getattr(kept, "_load_overload", None)) and callable(
         getattr(kept, "_guard_against_spurious_io_errors", None)
     ):
-        kept.__class__ = reading(type(kept))
+        kind: Any = type(kept)
+        kept.__class__ = reading(kind)
 
 
 @functools.cache

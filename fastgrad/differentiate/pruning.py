@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SIZE = 512 * 1024**2  # bytes in all: some two thousand functions
+SIZE = 512 * 1024**2  # bytes in all: some thousands of functions
 DAY = 86400.0
 AGE = 90 * DAY  # no use for so many seconds: most of it belongs to functions and versions that are gone
 MARK = "looked_through"  # an empty file: its time of writing is that of the last look
