@@ -23,7 +23,7 @@ def place(tmp_path, monkeypatch):
     """A folder for this test alone, which nobody has looked through yet."""
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(pruning, "TURN", pruning.Turn())
-    yield tmp_path / "cache" / caching.PLACE
+    return tmp_path / "cache" / caching.PLACE
 
 
 def keep(place, name, ago, size=1000):

@@ -36,11 +36,14 @@ def command(as_json: bool, clear_cache: bool) -> None:
 
     if clear_cache:
         caching.clear()
-    found, parts, kept = dispatch.info(), optional_parts(), caching.told()
+    found, parts = dispatch.info(), optional_parts()
+    folder, functions, size = caching.told()
     if as_json:
-        output.show_json({**found, "optional": parts, "cache": kept})
+        output.show_json(
+            {**found, "optional": parts, "cache": {"folder": str(folder), "functions": functions, "bytes": size}}
+        )
         return
-    found["compiled derivatives"] = f"{kept['functions']}, {kept['bytes'] / 1e6:.1f} MB, in {kept['folder']}"
+    found["compiled derivatives"] = f"{functions}, {size / 1e6:.1f} MB, in {folder}"
     found.pop("optional", None)  # there with yes and no, here with versions
     rows = [
         [key.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]

@@ -5,12 +5,15 @@ broadcast; LLVM then copies the loop for every choice.  Here a formula is one fu
 loop over contiguous memory, which becomes vector code, and one for everything else.
 Measured (CPU milliseconds of compiling `c = c - b`, two dimensions): 75 -> 10.
 
+Run as fast or faster: 2-D arrays of 30 x 30, `c - b`: 520 ns -> 90.
+
 Promised: NumPy's rules of broadcasting, and ValueError where they are broken; new arrays are C-contiguous.
 Left out: types that are not float64, float32, int64 or truths; operands that share memory with the place written to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +22,6 @@ from typing import Any
 import numpy as np
 
 Axes = tuple[int, ...]
-WHOLE = 64  # bits of an index
 
 
 def each(formula: str, dtype: str, ndim: int, axes: Sequence[Axes]) -> Any:
@@ -78,18 +80,12 @@ class Loop:
     def __init__(
         self, context: Any, builder: Any, formula: str, axes: tuple[Axes, ...], signature: Any, args: Any
     ) -> None:
-        from llvmlite import ir
+        from numba import types
         from numba.np.arrayobj import make_array
 
-        self.context, self.builder, self.formula, self.axes, self.types = (
-            context,
-            builder,
-            formula,
-            axes,
-            signature.args,
-        )
-        self.returned, self.args = signature.return_type, args
-        self.index = ir.IntType(WHOLE)
+        self.context, self.builder, self.formula, self.axes = context, builder, formula, axes
+        self.types, self.returned, self.args = signature.args, signature.return_type, args
+        self.index = context.get_value_type(types.intp)
         self.new = hasattr(self.returned, "ndim")
         self.arrays = {k: make_array(t)(context, builder, args[k]) for k, t in enumerate(self.types) if axes[k]}
         self.written_type = self.returned if self.new else self.types[0]
@@ -149,7 +145,7 @@ class Loop:
                 bad = builder.and_(unlike, builder.icmp_signed("!=", size, one))
                 wrong = bad if wrong is None else builder.or_(wrong, bad)
         if wrong is not None:
-            message = "arrays of shapes that do not fit one another" if self.new else (
+            message = "operands could not be broadcast together" if self.new else (
                 "could not broadcast an array to the slice that it is assigned to")  # fmt: skip
             with builder.if_then(wrong, likely=False):
                 self.context.call_conv.return_user_exc(builder, ValueError, (message,))
@@ -203,7 +199,7 @@ class Loop:
             if -1 in o.strides:
                 same = builder.icmp_signed("==", o.strides[-1], self.number(self.size(o)))
                 unit = same if unit is None else builder.and_(unit, same)
-        with cgutils.loop_nest(builder, shape[:-1], self.index) if ndim > 1 else nothing() as indices:
+        with cgutils.loop_nest(builder, shape[:-1], self.index) if ndim > 1 else contextlib.nullcontext(()) as indices:
             rows = {id(o): self.row(builder, o, indices) for o in arrays}
             with builder.if_else(unit) as (then, otherwise):
                 for branch, contiguous in ((then, True), (otherwise, False)):
@@ -272,13 +268,3 @@ def formula_of(formula: str, count: int) -> Any:
     space: dict[str, Any] = {**vars(helpers), "np": np, "math": mathematics}
     exec(f"def formula({', '.join(f'x{k}' for k in range(count))}):\n    return {formula}\n", space)
     return space["formula"]
-
-
-class nothing:
-    """No loops around."""
-
-    def __enter__(self) -> tuple[Any, ...]:
-        return ()
-
-    def __exit__(self, *error: object) -> None:
-        pass

@@ -125,11 +125,11 @@ def store(name: str, text: str) -> Path | None:
     return path
 
 
-def told() -> dict[str, str | int]:
+def told() -> tuple[Path, int, int]:
     """Where compiled derivatives are kept, how many, and of how many bytes in all; nothing is made or removed."""
     place = wanted() / PLACE
     found = pruning.contents(place).values()
-    return {"folder": str(place), "functions": len(found), "bytes": sum(kept.size for kept in found)}
+    return place, len(found), sum(kept.size for kept in found)
 
 
 def clear() -> int:

@@ -54,7 +54,7 @@ def machine() -> str:
 def compiled(text: str, entry: str, signature: Sequence[Any], checks: bool = False, meant: str = "") -> Any:
     """The function `entry` of a source text as a Numba dispatcher, compiled for one list of Numba types.
 
-    meant: another text, which says the same line by line, and is compiled in its place; it follows from the text and the types.
+    meant: another text, which says the same line by line and is compiled in its place; it follows from text and types.
     checks: IndexError where an index is outside of its array; otherwise that reads or writes other memory, as in everything
     that Numba compiles.  Text and machine code are kept on disk under a name made of all that they depend on.
     """
@@ -106,7 +106,9 @@ def loaded(work: Work, path: Path | None) -> Any:
         setattr(module, other, njit(boundscheck=work.checks, **OPTIONS)(getattr(module, other)))
     # the address of a function that calls itself is asked for while it is being linked
     linked = contextlib.nullcontext() if others else linking.lazily()
-    dispatcher = njit(cache=path is not None, boundscheck=work.checks, **OPTIONS)(getattr(module, work.entry))
+    dispatcher = njit(boundscheck=work.checks, **OPTIONS)(getattr(module, work.entry))
+    if path is not None:
+        linking.from_disk(dispatcher)
     with linked, warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         dispatcher.compile(work.signature)

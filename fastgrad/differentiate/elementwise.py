@@ -1,8 +1,8 @@
 """Array arithmetic gathered into formulas over elements, for the copy of a program that is compiled.
 
-`0.5 * h[:, None] * (1.0 - y)` becomes `each_0(h, y)`, and the text of the program ends in
-`each_0 = each("(0.5 * x0) * (1.0 - x1)", "f8", ((-2,), (-2, -1)))`: one loop, which arrayloops.py makes, instead of a ufunc of
-Numba's for every operator.  `x += value` and `x[a:b] = value` become `into_0(...)`, which writes in place.
+`0.5 * h[:, None] * (1.0 - y)` becomes `each_0(h, y)`, and the text ends in
+`each_0 = each("(0.5 * x0) * (1.0 - x1)", "f8", ((-2,), (-2, -1)))`: one loop, which arrayloops.py makes, instead of a
+ufunc of Numba's for every operator.  `x += value` and `x[a:b] = value` become `into_0(...)`, which writes in place.
 Line by line the program stays what `.source` shows.
 
 Promised: the numbers are those of NumPy's notation; a value that may share memory with the place that it is written to is
@@ -24,7 +24,8 @@ NONE = Kind("none")
 ARITHMETIC = {"add", "sub", "mul", "div", "pow", "neg", "pos"}
 FORMULAS = (
     ARITHMETIC | set(COMPARISONS) | {name for name, *_ in FUNCTIONS}
-    | {"where", "abs", "sign", "maximum", "minimum", "isnan", "isinf", "isfinite", "power_slope", "log_of_base", "half", "float32"}
+    | {"where", "abs", "sign", "maximum", "minimum", "isnan", "isinf", "isfinite", "power_slope", "log_of_base", "half",
+       "float32"}
 )  # fmt: skip
 SHAPED = {"full_of", "full_like", "zeros_like", "ones_like", "copy", "spread"}  # an argument gives the shape alone
 # where the words for one number mean something else (max and NaN), or are none
@@ -155,7 +156,10 @@ class Formula:
             )
         args = [f"({self.words(a)})" for a in e.args]
         if e.name in ARITHMETIC:
-            args = [f"(1.0 if {a} else 0.0)" if b.kind.dtype == "b1" else a for a, b in zip(args, e.args, strict=True)]
+            one, zero = (text(Lit(value, e.kind.scalar)) for value in (1.0, 0.0))
+            args = [
+                f"({one} if {a} else {zero})" if b.kind.dtype == "b1" else a for a, b in zip(args, e.args, strict=True)
+            ]
         rule = RULES[e.name]
         return WORDS.get(e.name, rule.scalar or rule.text).format(*args)
 
@@ -173,7 +177,8 @@ def is_leaf(e: Expr) -> bool:
         return True
     if e.name in ARITHMETIC and not e.kind.is_float:  # whole numbers: NumPy has rules of its own for them
         return e.name in ("div", "pow") or any(a.kind.dtype != "i8" for a in e.args)
-    return any(a.kind.dtype not in ("f8", "f4", "i8", "b1") for a in e.args)
+    numbers = ARITHMETIC | SHAPED | {"where"} if e.kind.is_float else SHAPED | {"where"}
+    return any(a.kind.dtype not in ("f8", "f4", "i8", *(["b1"] if e.name in numbers else [])) for a in e.args)
 
 
 def array_leaves(e: Expr) -> list[Expr]:

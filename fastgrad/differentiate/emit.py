@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from . import helpers
@@ -92,18 +94,23 @@ def _call(e: Op) -> tuple[str, int]:
 def fill(pattern: str, e: Op) -> str:
     """A rule's text with the arguments and attributes in place."""
     method = pattern.startswith(("{0}.", "{0}["))
-    names: dict[str, str] = {k: _attribute(v) for k, v in e.attrs}
-    names["*"] = ", ".join(text(a) for a in e.args)
-    names["rest"] = _shape([text(a) for a in e.args[1:]])
-    names["shape"] = _shape([text(a) for a in e.args])
-    names["sizes"] = "(" + ", ".join(text(a) for a in e.args[1:]) + ("," if len(e.args) == 2 else "") + ")"
-    names["tuple"] = "(" + ", ".join(text(a) for a in e.args) + ("," if len(e.args) == 1 else "") + ")"
-    names["dtype"] = DTYPES.get(e.attr("dtype", ""), "")
     inner = 9 if e.name == "full_of" else 0
-    for k, arg in enumerate(e.args):
-        names[str(k)] = text(arg, _ATOM if method and k == 0 else inner)
-    for key, value in names.items():
-        pattern = pattern.replace(f"{{{key}}}", value)
+    words: dict[str, Callable[[], str]] = {k: partial(_attribute, v) for k, v in e.attrs}
+    words |= {
+        "*": lambda: ", ".join(text(a) for a in e.args),
+        "rest": lambda: _shape([text(a) for a in e.args[1:]]),
+        "shape": lambda: _shape([text(a) for a in e.args]),
+        "sizes": lambda: "(" + ", ".join(text(a) for a in e.args[1:]) + ("," if len(e.args) == 2 else "") + ")",
+        "tuple": lambda: "(" + ", ".join(text(a) for a in e.args) + ("," if len(e.args) == 1 else "") + ")",
+        "dtype": lambda: DTYPES.get(e.attr("dtype", ""), ""),
+    }
+    words |= {str(k): partial(text, arg, _ATOM if method and k == 0 else inner) for k, arg in enumerate(e.args)}
+    for (
+        key,
+        word,
+    ) in words.items():  # only what the pattern has is written: else each level would write the next five times
+        if f"{{{key}}}" in pattern:
+            pattern = pattern.replace(f"{{{key}}}", word())
     return pattern.replace(", np.float64)", ")") if e.name in ("zeros", "ones", "empty") else pattern
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SIZE = 512 * 1024**2  # bytes in all: some two thousand functions
+SIZE = 512 * 1024**2  # bytes in all: some thousands of functions
 DAY = 86400.0
 AGE = 90 * DAY  # no use for so many seconds: most of it belongs to functions and versions that are gone
 MARK = "looked_through"  # an empty file: its time of writing is that of the last look
@@ -61,7 +61,7 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def prune(folder: Path, size: int = SIZE, age: float = AGE) -> int:
-    """Remove what was not used for `age` seconds, then the least recently used until `size` bytes are left; the number removed."""
+    """Remove what was not used for `age` seconds, then the least recently used until `size` bytes are left; how many."""
     found = sorted(contents(folder).values(), key=lambda kept: kept.used)
     total, limit, removed = sum(kept.size for kept in found), time.time() - age, 0
     for kept in found:
