@@ -15,6 +15,7 @@ from fastgrad.differentiate import recipes
 from fastgrad.differentiate.calling import Derivative
 from fastgrad.differentiate.custom import custom_gradient
 from fastgrad.differentiate.errors import DifferentiationError
+from fastgrad.differentiate.tangents import carries, moving
 
 __all__ = [
     "Derivative", "DifferentiationError", "custom_gradient", "grad", "hessian", "hvp", "jacobian", "jvp", "partial",
@@ -24,11 +25,12 @@ __all__ = [
 Argnums = int | str | Sequence[int | str]
 
 
-def grad(fun: Callable[..., Any], argnums: Argnums = 0, *, debug: bool = False) -> Derivative:
+def grad(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, debug: bool = False) -> Derivative:
     """The gradient of a function of numbers and arrays that returns a number, by reverse accumulation.
 
     fun: a plain Python function.  argnums: the argument to differentiate with respect to, by position (or name), or a
-    tuple of such: then the gradient is a tuple.  debug: check the first gradient against differences of the function
+    tuple of such: then the gradient is a tuple.  has_aux: `fun` returns a pair (number, anything else that it computes); the
+    result is then (gradient, anything else).  debug: check the first gradient against differences of the function
     (GradientCheckError), and every index against its array (IndexError); slower.
 
     The result is called as `fun` is, and returns an array of the shape and dtype of the argument (a float for a number).
@@ -42,20 +44,23 @@ def grad(fun: Callable[..., Any], argnums: Argnums = 0, *, debug: bool = False) 
     >>> fg.grad(f)(1.0, 2.0), fg.grad(f, argnums=(0, 1))(1.0, 2.0)
     (8.0, (8.0, 7.0))
     """
-    return made(fun, argnums, "grad", debug)
+    return made(fun, argnums, "grad_and_aux" if has_aux else "grad", debug)
 
 
-def value_and_grad(fun: Callable[..., Any], argnums: Argnums = 0, *, debug: bool = False) -> Derivative:
+def value_and_grad(
+    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, *, debug: bool = False
+) -> Derivative:
     """The pair (value, gradient) of a function that returns a number; the gradient is that of `grad`, at little more cost.
 
-    fun, argnums, debug and the errors (TypeError, ValueError, DifferentiationError where grad raises them): as in `grad`.
+    fun, argnums, has_aux, debug and the errors (TypeError, ValueError, DifferentiationError where grad raises them): as in
+    `grad`.  With has_aux, value is the pair that `fun` returns.
     Source: the signature is jax.value_and_grad's.
 
     >>> import fastgrad as fg
     >>> fg.value_and_grad(lambda x: x**3)(2.0)
     (8.0, 12.0)
     """
-    return made(fun, argnums, "value_and_grad", debug)
+    return made(fun, argnums, "value_and_grad_and_aux" if has_aux else "value_and_grad", debug)
 
 
 def partial(fun: Callable[..., Any], argument: int | str = 0, *, debug: bool = False) -> Derivative:
@@ -110,7 +115,8 @@ def hvp(fun: Callable[..., Any], argnums: Argnums = 0) -> Derivative:
     """The product of the Hessian with a vector, without the Hessian: the derivative of the gradient along the vector.
 
     It is called with the arguments of `fun` and then the vector, which has the shape of the differentiated argument; with
-    several argnums, a vector for each.  The product has the same shape.
+    several argnums, a vector for each.  Arguments with defaults may be left out: the vectors are the last that is given.  The
+    product has the same shape.
     fun, argnums and the errors (TypeError, ValueError, DifferentiationError where grad raises them): as in `grad`.
     Source: Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994).
 
@@ -125,9 +131,10 @@ def hvp(fun: Callable[..., Any], argnums: Argnums = 0) -> Derivative:
 def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """The value of a function and its derivative along tangents, computed forward.
 
-    fun: a plain Python function of any result.  primals: its arguments, a tuple or list.  tangents: as many, each of the
-    shape
-    and dtype of its primal.  Returns (value, tangent), both shaped as `fun` returns.
+    fun: a plain Python function of any result.  primals: its arguments, a tuple or list; those with defaults may be left out.
+    tangents: as many, each of the shape and dtype of its primal, or None where the primal is held fixed.  Integers, truths,
+    texts, None and arrays of integers have no tangent: None, a zero or JAX's float0 stands for it, or tangents is a list for
+    the other primals alone.  Returns (value, tangent), both shaped as `fun` returns.
     TypeError where primals and tangents do not match, ValueError where their shapes do not; DifferentiationError as in
     `grad`.
     Source: Wengert, A simple automatic derivative evaluation program, CACM 7 (1964); the signature is jax.jvp's.
@@ -135,36 +142,44 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     >>> import fastgrad as fg
     >>> fg.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
     (6.0, 3.0)
+    >>> fg.jvp(lambda x, n: x**n, (2.0, 3), (1.0, None))
+    (8.0, 12.0)
     """
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, tuple | list):
             raise TypeError(f"{name} must be a tuple or a list, got {type(given).__name__}")
-    if len(primals) != len(tangents):
-        raise TypeError(f"tangents has {len(tangents)} items, expected {len(primals)}, one for each of primals")
-    return remembered(fun, len(primals), "jvp")(*primals, *tangents)  # type: ignore[no-any-return]
+    found = moving(primals, tangents)
+    return remembered(fun, tuple(found), "jvp")(*primals, *found.values())  # type: ignore[no-any-return]
 
 
 def vjp(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The value of a function and its pull-back, which takes a cotangent shaped as the value to one for each argument.
 
-    fun: a plain Python function of any result.  primals: its arguments.  Returns (value, pull-back); the pull-back returns a
-    tuple.  It runs the function again at each call, so nothing is kept in memory; it keeps copies of arrays in primals.
-    TypeError or ValueError where a cotangent does not match the value; DifferentiationError as in `grad`.
+    fun: a plain Python function of any result.  primals: its arguments; those with defaults may be left out.  Returns
+    (value, pull-back); the pull-back returns a tuple, with None for an argument that has no derivative: integers, truths,
+    texts, None, arrays of integers.  It runs the function again at each call, so nothing is kept in memory; it keeps copies
+    of arrays in primals.
+    TypeError where no argument holds floating-point numbers, TypeError or ValueError where a cotangent does not match the
+    value; DifferentiationError as in `grad`.
     Source: Griewank and Walther, Evaluating Derivatives, 2nd ed. (2008); the signature is jax.vjp's.
 
     >>> import fastgrad as fg
-    >>> value, pull = fg.vjp(lambda x, y: x * y, 2.0, 3.0)
+    >>> value, pull = fg.vjp(lambda x, y, n: x * y**n, 2.0, 3.0, 2)
     >>> value, pull(1.0)
-    (6.0, (3.0, 2.0))
+    (18.0, (9.0, 12.0, None))
     """
     primals = tuple(kept(primal) for primal in primals)
-    value = remembered(fun, len(primals), "value")(*primals)
-    pull = remembered(fun, len(primals), "pull")
+    wrt = tuple(k for k, primal in enumerate(primals) if carries(primal))
+    if not wrt:
+        raise TypeError("primals holds no floating-point numbers to differentiate with respect to: give 2 as 2.0")
+    value = remembered(fun, wrt, "value")(*primals)
+    pull = remembered(fun, wrt, "pull")
 
     def pull_back(cotangent: Any) -> tuple[Any, ...]:
         """The cotangents of the arguments."""
         match(cotangent, value, "cotangent")
-        return pull(*primals, cotangent)  # type: ignore[no-any-return]
+        found = dict(zip(wrt, pull(*primals, cotangent), strict=True))
+        return tuple(found.get(k) for k in range(len(primals)))
 
     return value, pull_back
 
@@ -190,11 +205,9 @@ def match(given: Any, like: Any, name: str) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def remembered(fun: Callable[..., Any], count: int, label: str) -> Derivative:
-    """The derivative with respect to the first `count` arguments, made once for each function."""
-    if not count:
-        raise TypeError(f"{label} needs at least one argument to differentiate with respect to")
-    return Derivative(fun, tuple(range(count)), recipes.RECIPES[label])
+def remembered(fun: Callable[..., Any], wrt: tuple[int, ...], label: str) -> Derivative:
+    """The derivative with respect to the arguments at these positions, made once for each function."""
+    return Derivative(fun, wrt, recipes.RECIPES[label])
 
 
 def made(fun: Callable[..., Any], argnums: Argnums, label: str, debug: bool) -> Derivative:
@@ -206,14 +219,17 @@ def agrees(derivative: Derivative, args: list[Any], result: Any) -> None:
     """GradientCheckError where a gradient is not that of the function, by differences in one argument at a time."""
     from fastgrad.check import check_gradients
 
-    gradients = result[1] if derivative.recipe.label == "value_and_grad" else result
+    label = derivative.recipe.label
+    aux = label.endswith("_and_aux")
+    gradients = result[1] if label.startswith("value_and_grad") else result[0] if aux else result
     for position, gradient in zip(derivative.wrt, [gradients] if derivative.single else gradients, strict=True):
         for path, x in paths(args[position]):
 
             def value(x: Any, position: int = position, path: tuple[int, ...] = path) -> Any:
                 given = [kept(arg) for arg in args]
                 given[position] = with_item(given[position], path, x)
-                return derivative.function(*given)
+                found = derivative.function(*given)
+                return found[0] if aux else found
 
             given = functools.reduce(lambda tree, k: tree[k], path, gradient)
             report = check_gradients(value, x, gradient=constant(given), progress=False)

@@ -1,8 +1,8 @@
 """Differentiate random programs until a gradient is wrong: `python tools/fuzz_gradients.py --seconds 60 --seed 1`.
 
-Each program is differentiated backwards, forwards and, now and then, compiled.  The gradient is compared with finite
-differences (fg.check_gradients) at points without kinks, the forward derivative with the gradient.  A program that
-fails is made small and printed with the point; the exit status is then 1.  A program that is refused
+Each program is differentiated backwards, forwards and, now and then, compiled.  The forward derivative is compared with the
+gradient, to rounding, and the gradient with finite differences (fg.check_gradients), at points without kinks.  A program
+that fails is made small and printed with the point; the exit status is then 1.  A program that is refused
 (fg.DifferentiationError) is counted, with the reason.
 """
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ import fuzz_programs
 import interpreting
 import numpy as np
 import shrinking
+from fuzz_programs import ARGUMENTS, OTHERS
+from tqdm import tqdm
+from trees import filled, flat
 
 import fastgrad as fg
 from fastgrad.differentiate.calling import Derivative
@@ -37,7 +40,8 @@ LARGEST = 1e6  # of values, beyond which finite differences say little
 AGREE = 1e-9  # relative difference of the forward derivative and the gradient; both are exact but for rounding
 
 Function = Callable[..., Any]
-Derivatives = Callable[[Function, tuple[int, ...]], tuple[Function, Function]]
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Run = Callable[[Function], Function]  # how a call is run: compiled, or as plain Python
 
 
 @dataclass
@@ -67,98 +71,143 @@ def load(source: str, folder: Path, count: Iterator[int] = itertools.count()) ->
 
 def draw(function: Function, rng: np.random.Generator) -> dict[str, Any]:
     """Values for the arguments of a program, by name."""
-    values: dict[str, Any] = {}
-    for name in inspect.signature(function).parameters:
-        if name == fuzz_programs.ROUNDS:
-            values[name] = int(rng.integers(1, 4))
-        else:
-            drawn = rng.uniform(-1.2, 1.2, fuzz_programs.ARGUMENTS[name])
-            values[name] = drawn if drawn.ndim else float(drawn)
-    return values
+
+    def drawn(shape: Any) -> Any:
+        if isinstance(shape, list):
+            return tuple(drawn(item) for item in shape)
+        return rng.uniform(-1.2, 1.2, shape) if shape else float(rng.uniform(-1.2, 1.2))
+
+    return {
+        name: drawn(ARGUMENTS[name]) if name in ARGUMENTS else OTHERS[name](rng)
+        for name in inspect.signature(function).parameters
+    }
 
 
-def flat(values: Any) -> np.ndarray[Any, Any]:
-    """Numbers and arrays as one vector."""
-    return np.concatenate([np.ravel(value) for value in values])
+def compiled(call: Function) -> Function:
+    """Derivatives as users get them."""
+    return call
 
 
-def unflat(vector: np.ndarray[Any, Any], like: list[Any]) -> list[Any]:
-    """One vector as numbers and arrays such as these."""
-    ends = np.cumsum([np.size(value) for value in like])
-    parts = [vector[end - np.size(value) : end].reshape(np.shape(value)) for value, end in zip(like, ends, strict=True)]
-    return [part.copy() if part.ndim else float(part) for part in parts]
-
-
-def compiled(function: Function, argnums: tuple[int, ...]) -> tuple[Function, Function]:
-    """The gradient and the forward derivative as users get them: (*arguments) and (arguments, tangents)."""
-    forward = Derivative(function, argnums, RECIPES["jvp"])  # fg.jvp, which wants a tangent for every argument
-    return fg.grad(function, argnums=argnums), lambda arguments, tangents: forward(*arguments, *tangents)[1]
-
-
-def interpreted(function: Function, argnums: tuple[int, ...]) -> tuple[Function, Function]:
+def interpreted(call: Function) -> Function:
     """The same, run as plain Python."""
 
-    def uncompiled(call: Function) -> Function:
-        def run(*arguments: Any) -> Any:
-            with interpreting.interpreted():
-                return call(*arguments)
+    def run(*arguments: Any) -> Any:
+        with interpreting.interpreted():
+            return call(*arguments)
 
-        return run
-
-    gradient, forward = compiled(function, argnums)
-    return uncompiled(gradient), uncompiled(forward)
+    return run
 
 
-def examine(source: str, folder: Path, rng: np.random.Generator, derivatives: Derivatives) -> Outcome:
-    """Differentiate a program and compare; `TRIES` points at most until one has no kink near it."""
+class Subject:
+    """A program at a point, as a function of one flat vector: the weighted sum of all its results."""
+
+    def __init__(self, function: Function, point: dict[str, Any], run: Run) -> None:
+        self.function, self.point, self.run = function, point, run
+        self.active = tuple(k for k, name in enumerate(point) if name in ARGUMENTS)
+        self.like = tuple(value for name, value in point.items() if name in ARGUMENTS)
+        self.others = [value for name, value in point.items() if name not in ARGUMENTS]
+        self.x = flat(self.like)
+        self.result = function(*self.arguments(self.x))
+        self.size = flat(self.result).size
+        self.weights = filled(self.result, iter(0.7 + 0.3 * np.arange(self.size)))
+        self.scalar = np.ndim(self.result) == 0 if not isinstance(self.result, tuple) else False
+        self.tangents = np.random.default_rng(0).standard_normal((2, self.x.size))
+        self.made: dict[str, Function] = {}
+
+    def arguments(self, x: Array) -> list[Any]:
+        """New arguments, with the differentiated ones (which come first) from a vector."""
+        return [*filled(self.like, iter(x)), *(np.copy(v) if isinstance(v, np.ndarray) else v for v in self.others)]
+
+    def derivative(self, recipe: str) -> Function:
+        """What fg.grad, fg.vjp, fg.jvp or fg.hvp call."""
+        if recipe not in self.made:
+            self.made[recipe] = self.run(Derivative(self.function, self.active, RECIPES[recipe]))
+        return self.made[recipe]
+
+    def value(self, x: Array) -> float:
+        """The weighted sum."""
+        return float(flat(self.function(*self.arguments(x))) @ flat(self.weights))
+
+    def gradient(self, x: Array) -> Array:
+        """Its gradient, in reverse."""
+        if self.scalar:
+            return flat(self.derivative("grad")(*self.arguments(x))) * float(self.weights)
+        return flat(self.derivative("pull")(*self.arguments(x), self.weights))
+
+    def along(self, tangent: Array) -> float:
+        """Its derivative along a tangent, forward."""
+        _, found = self.derivative("jvp")(*self.arguments(self.x), *filled(self.like, iter(tangent)))
+        return float(flat(found) @ flat(self.weights))
+
+    def curved(self, tangent: Array) -> Array:
+        """The product of its Hessian with a tangent, where it returns a number."""
+        product = self.derivative("hvp")(*self.arguments(self.x), *filled(self.like, iter(tangent)))
+        return flat(product) * float(self.weights)
+
+
+def examine(source: str, folder: Path, rng: np.random.Generator, run: Run, second: bool = False) -> Outcome:
+    """Differentiate a program and compare; `TRIES` points at most until one has no kink near it.
+
+    second: look at the second derivatives, too.
+    """
     outcome = Outcome("rough", "no point was tried")
-    for _ in range(TRIES):
-        try:
-            module = load(source, folder)
-            point = draw(module.f, rng)
-        except Exception as error:  # the program itself does not run: no fault of differentiation
-            return Outcome("rough", repr(error))
-        outcome = compare(module.f, point, derivatives)
-        if outcome.kind != "rough":
-            break
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for _ in range(TRIES):
+            try:
+                module = load(source, folder)
+                point = draw(module.f, rng)
+                subject = Subject(module.f, point, run)
+            except Exception as error:  # the program itself does not run: no fault of differentiation
+                return Outcome("rough", repr(error))
+            if not (np.abs(flat(subject.result)) < LARGEST).all():
+                outcome = Outcome("rough", "large values")
+                continue
+            try:
+                outcome = compare(subject, second and subject.scalar)
+            except fg.DifferentiationError as error:
+                return Outcome("refused", str(error), point)
+            except Exception as error:
+                return Outcome("failed", f"{type(error).__name__}: {error}", point)
+            outcome.point = point
+            if outcome.kind != "rough":
+                break
     return outcome
 
 
-def compare(function: Function, point: dict[str, Any], derivatives: Derivatives) -> Outcome:
-    """Gradient against finite differences and forward derivative against gradient, at one point."""
-    like = [value for name, value in point.items() if name != fuzz_programs.ROUNDS]
-    rounds = [value for name, value in point.items() if name == fuzz_programs.ROUNDS]
+def compare(subject: Subject, second: bool) -> Outcome:
+    """Forward derivative against gradient, gradient against finite differences; the Hessian likewise."""
+    x, (tangent, other) = subject.x, subject.tangents
+    given = subject.gradient(x)
+    forward, reverse = subject.along(tangent), float(given @ tangent)
+    if not near(forward, reverse, given, tangent):
+        return Outcome("wrong", f"forward {forward!r}, reverse {reverse!r}")
+    first = judged(subject.value, x, given)
+    if first.kind != "ok" or not second:
+        return first
+    product = subject.curved(tangent)
+    mirrored, straight = float(subject.curved(other) @ tangent), float(product @ other)
+    if not near(mirrored, straight, product, other):
+        return Outcome("wrong", f"the Hessian is not symmetric: {mirrored!r}, {straight!r}")
 
-    def value(vector: np.ndarray[Any, Any]) -> float:
-        return float(function(*unflat(vector, like), *rounds))
+    def slope(x: Array) -> float:  # and something of a known slope: of nothing but zeros, differences see only noise
+        return float(subject.gradient(x) @ tangent + np.sum(x))
 
-    x = flat(like)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            usable = abs(value(x)) < LARGEST
-        except Exception as error:
-            return Outcome("rough", repr(error))
-        if not usable:
-            return Outcome("rough", "large values")
-        try:
-            gradient, forward = derivatives(function, tuple(range(len(like))))
-            given = flat(gradient(*unflat(x, like), *rounds))
-            tangents = np.random.default_rng(0).standard_normal(x.size)
-            along = float(forward((*unflat(x, like), *rounds), unflat(tangents, like)))
-        except fg.DifferentiationError as error:
-            return Outcome("refused", str(error), point)
-        except Exception as error:
-            return Outcome("failed", f"{type(error).__name__}: {error}", point)
-        report = fg.check_gradients(value, x, gradient=lambda _: given)
+    outcome = judged(slope, x, product + 1.0)
+    return Outcome(outcome.kind, f"second derivatives: {outcome.why}")
+
+
+def near(a: float, b: float, slopes: Array, direction: Array) -> bool:
+    """Are two values of slopes @ direction the same but for rounding?"""
+    return not np.isfinite(slopes).all() or abs(a - b) <= AGREE * (np.abs(slopes) @ np.abs(direction) + 1.0)
+
+
+def judged(value: Function, x: Array, given: Array) -> Outcome:
+    """What finite differences say about a gradient."""
+    report = fg.check_gradients(value, x, gradient=lambda _: given, progress=False)
     if report.kinks or (report.verdict in ("kink", "noise", "nonfinite") and np.isfinite(given).all()):
         return Outcome("rough", f"finite differences say {report.verdict}")
-    if not report.passed:
-        return Outcome("wrong", str(report), point)
-    slope = float(given @ tangents)
-    if not abs(along - slope) <= AGREE * (np.abs(given) @ np.abs(tangents) + 1.0):
-        return Outcome("wrong", f"forward {along!r}, reverse {slope!r}", point)
-    return Outcome("ok")
+    return Outcome("ok") if report.passed else Outcome("wrong", str(report))
 
 
 @dataclass
@@ -175,29 +224,43 @@ class Failure:
         return f"program {self.number}, {self.outcome.kind}: {self.outcome.why}\n\n{self.small}\n{point}"
 
 
+def smallest(source: str, fails: Callable[[str], bool], patience: float) -> str:
+    """The failing program made small, with a line that says how far that is."""
+    with tqdm(desc="making it small", unit=" candidates", disable=None) as line:
+
+        def told(text: str) -> None:
+            line.set_postfix_str(f"{len(text.splitlines())} lines", refresh=False)
+            line.update()
+
+        return shrinking.reduced(source, fails, patience=patience, told=told)
+
+
 def fuzz(
     seed: int,
     size: int,
-    programs: Iterator[int],
-    derivatives: Callable[[int], Derivatives],
+    programs: Iterable[int],
+    run: Callable[[int], Run],
     seen: collections.Counter[str],
 ) -> Failure | None:
     """Examine the programs of these numbers until one fails, which is made small; `seen` counts what became of them.
 
-    derivatives: which to use for the program of a number.
+    run: how the derivatives of the program of a number are run.  Of every second program, second derivatives are examined.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number in programs:
             source = fuzz_programs.program(np.random.default_rng((seed, number)), size)
 
             def looked_at(source: str, number: int = number) -> Outcome:
-                return examine(source, Path(folder), np.random.default_rng((seed, number, 1)), derivatives(number))
+                rng = np.random.default_rng((seed, number, 1))
+                return examine(source, Path(folder), rng, run(number), second=number % 2 == 1)
 
+            began = time.monotonic()
             outcome = looked_at(source)
+            patience = 5.0 + 3.0 * (time.monotonic() - began)
             reason = re.sub(r"^.*, line \d+, in \w+|'\w+'", "", outcome.why) if outcome.kind == "refused" else ""
             seen[outcome.kind + reason] += 1
             if outcome.bad:
-                small = shrinking.reduced(source, lambda text: looked_at(text).kind == outcome.kind)  # noqa: B023
+                small = smallest(source, lambda text: looked_at(text).kind == outcome.kind, patience)  # noqa: B023
                 return Failure(number, source, small, looked_at(small))
     return None
 
@@ -214,7 +277,11 @@ def main(seconds: float, seed: int, size: int, start: int, compile_every: int) -
     end, seen = time.monotonic() + seconds, collections.Counter[str]()
     numbers = itertools.takewhile(lambda _: time.monotonic() < end, itertools.count(start))
     failure = fuzz(
-        seed, size, numbers, lambda k: compiled if compile_every and k % compile_every == 0 else interpreted, seen
+        seed,
+        size,
+        tqdm(numbers, unit=" programs", disable=None),
+        lambda k: compiled if compile_every and k % compile_every == 0 else interpreted,
+        seen,
     )
     click.echo("\n".join(f"{count:6} {what}" for what, count in seen.most_common()), err=True)
     if failure is not None:

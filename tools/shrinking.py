@@ -1,14 +1,23 @@
 """Make a failing program small: statements, heads of loops and operands are taken out while it still fails.
 
-Promises: what is returned fails as the whole did.  Left out: any knowledge of what failing means, which the caller has.
+Promises: what is returned fails as the whole did; a candidate that does not end (a counter was taken out) is given up.
+Left out: any knowledge of what failing means, which the caller has.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class OutOfTime(BaseException):
+    """What `within` raises: no Exception, lest what runs inside takes it for one of its own and goes on."""
 
 
 def smaller(source: str) -> Iterator[str]:
@@ -65,16 +74,51 @@ def parts(node: ast.expr) -> list[ast.expr]:
     return []
 
 
-def reduced(source: str, fails: Callable[[str], bool], seconds: float = 60.0) -> str:
-    """The program with all taken out that can go while it still fails, in about `seconds` at most."""
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is inside is interrupted by OutOfTime after so long; where there are no alarms (threads, Windows), never."""
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise OutOfTime(f"takes longer than {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def reduced(
+    source: str,
+    fails: Callable[[str], bool],
+    seconds: float = 60.0,
+    patience: float = 5.0,
+    told: Callable[[str], object] = lambda source: None,
+) -> str:
+    """The program with all taken out that can go while it still fails, in about `seconds` at most.
+
+    patience: seconds that a candidate may take; a loop without its counter takes for ever.  told: is called before every
+    candidate, with the smallest program so far.
+    """
     end = time.monotonic() + seconds
     shrinking = True
     while shrinking:
         shrinking = False
         for candidate in smaller(source):
+            told(source)
             if time.monotonic() > end:
                 return source
-            if fails(candidate):
+            try:
+                with within(patience):
+                    failed = fails(candidate)
+            except OutOfTime:
+                continue
+            if failed:
                 source, shrinking = candidate, True
                 break
     return source

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from .errors import DifferentiationError
+from .kinds import I8
 from .program import (
     Assign,
     Call,
     Expr,
     For,
     If,
+    Lit,
     Move,
     Name,
     Op,
@@ -90,7 +93,8 @@ def check(program: Program) -> None:
     _check_calls(program, mutable)
     if mutable:
         _check_contiguous(program, mutable)
-        _check_block(program.body, direct_memory(program), roots(program), mutable, Later(set(), set()))
+        known = Memory(direct_memory(program), roots(program), mutable, merged(program))
+        _check_block(program.body, known, Later(set(), set()))
 
 
 def _check_calls(program: Program, mutable: set[str]) -> None:
@@ -108,8 +112,11 @@ def _check_calls(program: Program, mutable: set[str]) -> None:
 
 def direct_memory(program: Program) -> dict[str, str]:
     """For every name that is a view the name whose memory it looks into; a name that a branch or loop hands on is its own."""
+    apart = merged(program)
     views = {
-        s.target: source_of(s.value) for s in every(program.body) if isinstance(s, Assign) and isinstance(s.value, Op)
+        s.target: source_of(s.value)
+        for s in every(program.body)
+        if isinstance(s, Assign) and isinstance(s.value, Op) and s.target not in apart
     }
     found: dict[str, str] = {}
     for name in views:
@@ -120,44 +127,62 @@ def direct_memory(program: Program) -> dict[str, str]:
     return found
 
 
+def merged(program: Program) -> set[str]:
+    """The names that are set on both ways through a branch."""
+    counts = Counter(s.target for s in every(program.body) if isinstance(s, Assign))
+    return {name for name, count in counts.items() if count > 1}
+
+
 def _check_contiguous(program: Program, mutable: set[str]) -> None:
     """reshape and ravel look into the array or copy it, as its layout demands: where that matters it must be known."""
-    makers = {s.target: s for s in every(program.body) if isinstance(s, Assign)}
-    for s in makers.values():
-        part: Expr = s.value
-        while s.target in mutable and isinstance(part, Op) and source_of(part):
-            if part.name in ("reshape", "ravel", "match") and not _contiguous(part.args[0], makers):
-                raise DifferentiationError(
-                    "may share memory with an array that is written into, or be a copy: copy it first",
-                    s.where,
-                    s.target,
-                )
+    makers = values_of(program)
+    for s in every(program.body):
+        part: Expr | None = s.value if isinstance(s, Assign) and s.target in mutable else None
+        while isinstance(part, Op) and source_of(part):
+            if part.name in ("reshape", "ravel", "match") and not contiguous(part.args[0], makers):
+                what = "may share memory with an array that is written into, or be a copy: copy it first"
+                raise DifferentiationError(what, s.where, s.target)  # type: ignore[attr-defined]
             part = part.args[0]
 
 
-def _contiguous(value: Expr, makers: dict[str, Assign], depth: int = 0) -> bool:
+def values_of(program: Program) -> dict[str, list[Expr]]:
+    """Everything that is assigned to each name."""
+    found: dict[str, list[Expr]] = {}
+    for s in every(program.body):
+        if isinstance(s, Assign):
+            found.setdefault(s.target, []).append(s.value)
+        elif isinstance(s, Move):
+            for target, value in zip(s.targets, s.values, strict=True):
+                found.setdefault(target.id, []).append(value)
+    return found
+
+
+BLOCKS = {"reshape", "ravel", "match", "copy", "zeros", "ones", "empty", "full", "array", "stack", "concatenate"}
+
+
+def contiguous(value: Expr, makers: dict[str, list[Expr]], seen: frozenset[str] = frozenset()) -> bool:
     """Is the array surely one block of memory in row order?"""
     if isinstance(value, Name):
-        if value.kind.ndim == 1 and value.id not in makers:
-            return False
-        return value.id in makers and depth < 20 and _contiguous(makers[value.id].value, makers, depth + 1)
+        if value.id in seen:
+            return True  # it is what its other values are
+        made = makers.get(value.id, [])
+        return bool(made) and all(contiguous(v, makers, seen | {value.id}) for v in made)
     if not isinstance(value, Op):
         return False
-    if value.name in (
-        "reshape",
-        "ravel",
-        "match",
-        "copy",
-        "zeros",
-        "ones",
-        "empty",
-        "full",
-        "array",
-        "stack",
-        "concatenate",
-    ):
+    if value.name in BLOCKS:
         return True
+    if value.name == "getitem" and all(
+        is_block(item, k + 2 == len(value.args)) for k, item in enumerate(value.args[1:])
+    ):
+        return contiguous(value.args[0], makers, seen)
     return source_of(value) is None and value.kind.ndim == 1
+
+
+def is_block(item: Expr, last: bool) -> bool:
+    """Does an index keep the array one block of memory: an integer, or at the end a slice without a step?"""
+    if isinstance(item, Op) and item.name == "slice":
+        return last and isinstance(item.args[2], Lit) and item.args[2].value in (None, 1)
+    return item.kind == I8
 
 
 def with_own_memory(program: Program) -> Program:
@@ -165,12 +190,12 @@ def with_own_memory(program: Program) -> Program:
 
     check() has made sure that nobody can tell; the reverse sweep may then restore either array without the other.
     """
-    mutable = stored(program)
+    mutable, apart = stored(program), merged(program)
 
     def block(body: list[Statement]) -> list[Statement]:
         made: list[Statement] = []
         for s in body:
-            if isinstance(s, Assign) and isinstance(s.value, Name) and s.value.id in mutable:
+            if isinstance(s, Assign) and is_handed_on(s, mutable, apart):
                 s = replace(s, value=Op("copy", (s.value,), s.value.kind))
             elif isinstance(s, If):
                 s = replace(s, body=block(s.body), orelse=block(s.orelse))
@@ -180,6 +205,11 @@ def with_own_memory(program: Program) -> Program:
         return made
 
     return replace(program, body=block(program.body)) if mutable else program
+
+
+def is_handed_on(s: Assign, mutable: set[str], apart: set[str]) -> bool:
+    """Does a name that a branch or a loop sets become a second one of an array that is written into, or of a part of it?"""
+    return source_of(s.value) in mutable and (isinstance(s.value, Name) or s.target in apart)
 
 
 @dataclass
@@ -195,28 +225,50 @@ class Later:
         return Later(self.reads | used(body), self.writes | written)
 
 
-def _check_block(
-    body: list[Statement], direct: dict[str, str], found: dict[str, set[str]], mutable: set[str], later: Later
-) -> None:
+@dataclass
+class Memory:
+    """direct: as in direct_memory. roots, mutable, apart: the results of roots(), stored(), merged()."""
+
+    direct: dict[str, str]
+    roots: dict[str, set[str]]
+    mutable: set[str]
+    apart: set[str]
+
+
+def _check_block(body: list[Statement], known: Memory, later: Later) -> None:
+    direct, found = known.direct, known.roots
     for k, s in enumerate(body):
         after = later.then(body[k + 1 :], found)
         if isinstance(s, Move):
-            _check_move(s, direct, found, mutable, later)
-        if isinstance(s, Assign) and isinstance(s.value, Name) and s.value.id in mutable:
-            own = direct.get(s.value.id, s.value.id)
+            _check_move(s, direct, found, known.mutable, later)
+        if isinstance(s, Assign) and is_handed_on(s, known.mutable, known.apart):
+            origin = source_of(s.value) or ""
+            own = direct.get(origin, origin)
             used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
-            if used_elsewhere and after.writes & (found[s.value.id] | found[s.target]):
+            if used_elsewhere and after.writes & (found[origin] | found[s.target]):
                 raise _refusal(s.target, s)
-        elif isinstance(s, Assign) and s.target in mutable and s.target in later.reads and source_of(s.value):
-            own = direct.get(s.target, s.target)  # a view that a branch hands on
-            if later.writes & found[s.target] and any(n != s.target and direct.get(n, n) == own for n in later.reads):
-                raise _refusal(s.target, s)
+        if isinstance(s, Assign) and isinstance(s.value, Op) and s.value.name == "diagonal":
+            _check_diagonal(s, body[k + 1 :], direct, found, later)
         for block in blocks(s):
             around = after
             if isinstance(s, For | While):
                 around = after.then([s], found)
                 around.reads = (after.reads | used([s])) - assigned(block)
-            _check_block(block, direct, found, mutable, around)
+            _check_block(block, known, around)
+
+
+def _check_diagonal(
+    s: Assign, rest: list[Statement], direct: dict[str, str], found: dict[str, set[str]], later: Later
+) -> None:
+    """np.diag looks into its matrix, here it is a copy: refused where it is read after a write that it would show."""
+    assert isinstance(s.value, Op)
+    origin = source_of(s.value.args[0])
+    own = found.get(origin, set()) if origin else set()
+    first = next((k for k, x in enumerate(rest) if Later(set(), set()).then([x], found).writes & own), len(rest))
+    reads = used(rest[first + 1 :]) | (later.reads if first < len(rest) or later.writes & own else set())
+    reads |= used([rest[first]]) if first < len(rest) and blocks(rest[first]) else set()
+    if any(direct.get(n, n) == s.target for n in reads):
+        raise DifferentiationError("looks into a matrix that is written into: copy it", s.where, s.target)
 
 
 def _check_move(s: Move, direct: dict[str, str], found: dict[str, set[str]], mutable: set[str], later: Later) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.differentiate import compiling, recipes
-from fastgrad.differentiate.entrances import MISSING, Case, direct, entrance
+from fastgrad.differentiate.entrances import MISSING, Case, direct, entrance, last
 from fastgrad.differentiate.errors import DifferentiationError, Where
 from fastgrad.differentiate.forms import Form, form_of, number_form
 from fastgrad.differentiate.kinds import Constant, Kind
@@ -103,7 +103,9 @@ class Derivative:
 
     def _entrance(self) -> Callable[..., Any]:
         made: Callable[..., Any] = entrance(self.__name__, self.names, self._cases, self._general, self._space)
-        return made
+        extras = self.names[len(self.names) - len(self.recipe.extras(len(self.wrt))) :]
+        own = self.defaults[: len(self.names) - len(extras)]
+        return last(made, extras) if extras and any(default is not MISSING for default in own) else made
 
     def _general(self, args: tuple[Any, ...]) -> Any:
         """A call that no case served in line: find or make its case."""

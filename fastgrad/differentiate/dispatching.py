@@ -24,10 +24,8 @@ def dispatcher(derivative: Any) -> Any:
     names, defaults = derivative.names, derivative.defaults
     given = ", ".join(names)
     space: dict[str, Any] = {f"default_{k}": default for k, default in enumerate(defaults)}
-    signature = ", ".join(
-        name if default is MISSING else f"{name}=default_{k}"
-        for k, (name, default) in enumerate(zip(names, defaults, strict=True))
-    )
+    required = max((k + 1 for k, default in enumerate(defaults) if default is MISSING), default=0)  # a tangent is
+    signature = ", ".join(name if k < required else f"{name}=default_{k}" for k, name in enumerate(names))
 
     def implementation(types: tuple[Any, ...]) -> Any:
         forms = tuple(

@@ -66,6 +66,21 @@ def entrance(
     return function(name, lines, names)
 
 
+def last(enter: Callable[..., Any], extras: Sequence[str]) -> Callable[..., Any]:
+    """The entrance of parameters that end with `extras`, which take the last positional arguments however many are given.
+
+    So a tangent follows the arguments, those with defaults left out or not.
+    """
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        """The same, with the further arguments by their names."""
+        named = [name for name in extras if name not in kwargs]
+        own = max(len(args) - len(named), 0)
+        return enter(*args[:own], **dict(zip(named, args[own:], strict=False)), **kwargs)
+
+    return called
+
+
 def direct(case: Case, parameters: Sequence[str], space: dict[str, Any]) -> Callable[..., Any]:
     """The function of these parameters that calls the case, which is known to be the right one."""
     names = SPACE | space

@@ -13,7 +13,7 @@ from typing import Any
 
 from fastgrad.differentiate.activity import passes
 from fastgrad.differentiate.adjoint import _power_slope as power_slope
-from fastgrad.differentiate.aliases import source_of
+from fastgrad.differentiate.aliases import source_of, stored
 from fastgrad.differentiate.dualcalls import Dual, dual_form, duals, handed_over
 from fastgrad.differentiate.errors import DifferentiationError
 from fastgrad.differentiate.kinds import Kind
@@ -73,6 +73,7 @@ class Forward:
         start = {name.id for tree in wrt for name in leaves(tree)}
         start |= table[program.name].inputs if program.name in table else set()
         self.active = activity(program, start, table)
+        self.mutable = stored(program)
 
     def program(self) -> Program:
         """All of it."""
@@ -145,6 +146,7 @@ class Forward:
             self.out.append(s)
             return
         value, tangent = self.dual(s, s.value)
+        tangent = self.owned(value, tangent, s.target in self.mutable)
         both = [replace(s, value=value), Assign(self.dot(target).id, tangent or zero(target), where=s.where)]
         if tangent is not None and s.target in names(tangent):  # of the value that is about to be replaced
             both.reverse()
@@ -190,6 +192,7 @@ class Forward:
         targets, values = [], []
         for target, old in zip(s.targets, s.values, strict=True):
             value, tangent = self.dual(s, old) if target.id in self.active else (old, None)
+            tangent = self.owned(value, tangent, True)
             targets += self.with_dot(target)
             values.append(value)
             if target.id in self.active:
@@ -202,11 +205,19 @@ class Forward:
             value, tangent = self.dual(s, tree)
             if tangent is None and value.kind.is_array and not isinstance(value, Name):
                 value = self.named(s, value)
-            return value, tangent or zero(value)
+            return value, self.owned(value, tangent, True) or zero(value)
         both = [self.pairs(s, item) for item in tree]
         return tuple(value for value, _ in both), tuple(tangent for _, tangent in both)
 
     # ---- expressions -------------------------------------------------------------------------------------------------
+
+    def owned(self, value: Expr, tangent: Expr | None, mutable: bool) -> Expr | None:
+        """The tangent of a new array as a new array, where one is written into: that of x + 1 is that of x itself."""
+        source = source_of(tangent) if tangent is not None and source_of(value) is None else None
+        if tangent is None or source is None:
+            return tangent
+        mutable = mutable or any(self.dots.get(name) == source for name in self.mutable)
+        return make("copy", tangent) if mutable else tangent
 
     def named(self, s: Statement, value: Expr) -> Expr:
         """The value under a name of its own, so that it can be used more than once."""

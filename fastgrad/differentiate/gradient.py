@@ -30,7 +30,7 @@ from .program import (
     leaves,
     used,
 )
-from .reverse import reversal
+from .reverse import reversal, shadows
 from .rules import make
 from .selfcalls import forms, handed, prepared
 from .sweep import Sweep
@@ -71,15 +71,18 @@ def generated(program: Program) -> Generated:
 
 
 def reverse_program(
-    program: Program, argnums: Sequence[int], with_value: bool = False, seeded: bool = False
+    program: Program, argnums: Sequence[int], with_value: bool = False, seeded: bool = False, aux: bool = False
 ) -> Program:
-    """The gradient's program from the function's."""
+    """The gradient's program from the function's; aux: the first of its two results is differentiated."""
     program = unshared(program)
     check(program)
     program = with_own_memory(program)
     inputs = [leaf for k in argnums for leaf in leaves(program.arguments[k]) if leaf is not None and leaf.kind.is_float]
-    results = leaves(program.result)
     last = program.body[-1]
+    if aux and not (isinstance(program.result, tuple) and len(program.result) == 2):
+        raise DifferentiationError("does not return a pair: has_aux=True is for (value, anything)", last.where)
+    results = leaves(program.result[0] if aux else program.result)
+    wanted = {leaf.id for leaf in results if isinstance(leaf, Name)}
     if not seeded:
         if len(results) != 1 or results[0].kind.is_array:
             what = "a tuple" if len(results) != 1 else str(results[0].kind)
@@ -88,14 +91,15 @@ def reverse_program(
             raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
     active = {n.id for n in inputs}
     program, callees = prepared(program, active)
-    trial = reversal(program, active, None, callees)
+    trial = reversal(program, active, wanted, None, callees)
     _, backward, _ = _run(trial, seeded)
     fixed = active | stored(program) | handed(program)
     program = coalesced(program, used(backward), fixed)
+    wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
     functions = forms(program, callees, reversal)
-    trial = reversal(program, active, None, callees)
+    trial = reversal(program, active, wanted, None, callees)
     _run(trial, seeded)
-    final = reversal(program, active, undone(trial), callees)
+    final = reversal(program, active, wanted, undone(trial), callees)
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:
@@ -141,6 +145,8 @@ def _run(r: Sweep, seeded: bool) -> tuple[list[Statement], list[Statement], list
     """The statements of both sweeps, and the names of the seeds."""
     seeds: list[Any] = []
     body = r.program.body[:-1]
+    if any(isinstance(leaf, Name) and leaf.id in r.mutable for leaf in leaves(r.program.result)):
+        r.out += shadows(r, body)  # a result that is a view is seeded through a view
     for k, leaf in enumerate(leaves(r.program.result)):
         if not isinstance(leaf, Name):
             if seeded:
@@ -152,7 +158,7 @@ def _run(r: Sweep, seeded: bool) -> tuple[list[Statement], list[Statement], list
             value: Any = seed
         else:
             value = Lit(1.0, leaf.kind)
-        if leaf.id in r.active:
+        if leaf.id in r.active & r.wanted:
             r.seed(leaf, value)
     opening = r.out
     r.out = []

@@ -79,6 +79,51 @@ def take_back(d: Any, index: Any) -> Any:
     return out
 
 
+def diagonal_back(d: Any, like: Any) -> Any:
+    """Zeros in the shape of a matrix, with these numbers on its diagonal."""
+    out = np.zeros(like.shape, d.dtype)
+    for k in range(d.size):
+        out[k, k] = d[k]
+    return out
+
+
+def ravel_shares(a: Any) -> bool:
+    """Is a.ravel() a view of a, that is: is a one block of memory in row order?"""
+    step = a.itemsize
+    for k in range(a.ndim - 1, -1, -1):
+        if a.shape[k] != 1 and a.strides[k] != step:
+            return bool(a.size == 0)
+        step *= a.shape[k]
+    return True
+
+
+def reshape_shares(a: Any, *shape: int) -> bool:
+    """Is a.reshape(shape) a view of a? Where each new axis, or run of axes, covers old ones that follow each other evenly."""
+    known = 1
+    for n in shape:
+        if n >= 0:
+            known *= n
+    if a.size == 0:
+        return False
+    i, j = 0, 0
+    while i < a.ndim and j < len(shape):
+        old, last = a.shape[i], i
+        new = shape[j] if shape[j] >= 0 else a.size // known
+        i, j = i + 1, j + 1
+        while old != new:
+            if new < old:
+                new *= shape[j] if shape[j] >= 0 else a.size // known
+                j += 1
+            else:
+                if a.shape[i] != 1:
+                    if old != 1 and a.strides[last] != a.shape[i] * a.strides[i]:
+                        return False
+                    last = i
+                old *= a.shape[i]
+                i += 1
+    return True
+
+
 def full_like(like: Any, value: Any) -> Any:
     """An array of the shape of `like`, filled with a number."""
     out = np.empty_like(like)
@@ -136,6 +181,57 @@ def prod_others(a: Any) -> Any:
     return out
 
 
+def prod_axis(a: Any, axis: int) -> Any:
+    """The products along an axis."""
+    out = np.ascontiguousarray(np.sum(a, axis))  # for its shape
+    flat, given, inner = out.reshape(-1), np.ascontiguousarray(a).reshape(-1), after(a, axis)
+    for place in range(flat.size):
+        start = place // inner * a.shape[axis] * inner + place % inner
+        product = given[start]
+        for k in range(1, a.shape[axis]):
+            product *= given[start + k * inner]
+        flat[place] = product
+    return out
+
+
+def prod_others_axis(a: Any, axis: int) -> Any:
+    """For each element the product of all others along an axis: right where elements are zero, too."""
+    out = np.ones(a.shape, a.dtype)
+    flat, given, inner, n = out.reshape(-1), np.ascontiguousarray(a).reshape(-1), after(a, axis), a.shape[axis]
+    for place in range(flat.size // n if n else 0):
+        start = place // inner * n * inner + place % inner
+        product = 1.0
+        for k in range(n):
+            flat[start + k * inner] = product
+            product = product * given[start + k * inner]
+        product = 1.0
+        for k in range(n - 1, -1, -1):
+            flat[start + k * inner] *= product
+            product = product * given[start + k * inner]
+    return out
+
+
+def prod_others_axis_along(a: Any, da: Any, axis: int) -> Any:
+    """The derivative of prod_others_axis along da: products of values and their tangents, from both ends."""
+    out = np.zeros(a.shape, a.dtype)
+    flat, inner, n = out.reshape(-1), after(a, axis), a.shape[axis]
+    given, along = np.ascontiguousarray(a).reshape(-1), np.ascontiguousarray(da).reshape(-1)
+    before, slopes = np.empty(n, a.dtype), np.empty(n, a.dtype)
+    for place in range(flat.size // n if n else 0):
+        start = place // inner * n * inner + place % inner
+        product, slope = 1.0, 0.0
+        for k in range(n):
+            before[k], slopes[k] = product, slope
+            slope = slope * given[start + k * inner] + product * along[start + k * inner]
+            product = product * given[start + k * inner]
+        product, slope = 1.0, 0.0
+        for k in range(n - 1, -1, -1):
+            flat[start + k * inner] = slopes[k] * product + before[k] * slope
+            slope = slope * given[start + k * inner] + product * along[start + k * inner]
+            product = product * given[start + k * inner]
+    return out
+
+
 def amax_axis(a: Any, axis: int) -> Any:
     """The largest elements along an axis."""
     return extreme_axis(a, axis, 1.0)
@@ -148,7 +244,7 @@ def amin_axis(a: Any, axis: int) -> Any:
 
 def extreme_axis(a: Any, axis: int, sign: float) -> Any:
     """The elements along an axis that are largest once multiplied by `sign`; NaN where there is one."""
-    out = np.sum(a, axis)  # for its shape
+    out = np.ascontiguousarray(np.sum(a, axis))  # for its shape
     flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
     inner = after(a, axis)
     for place in range(flat.size):

@@ -55,30 +55,25 @@ def kept(
     recomputed = [replace(s) for s in order]
     for new, old in zip(recomputed, order, strict=True):
         r.note(new, old)
-    swapped = permuted(r, body)
+    swapped = {t.id for s in body if isinstance(s, Move) for _, t in swap(r, s)}
     tape = [n for n in tape if n.id not in swapped]
+    undo = 1 if swapped else 0  # the swap that undoes this one comes before all that reads the arrays
+    start, backward = backward[:undo], backward[undo:]
     if tape:
         cut = len(forward)
         while cut and isinstance(forward[cut - 1], Move):
             cut -= 1
         where = body[-1].where
         forward = [*forward[:cut], *r.tapes.push(tape, where), *forward[cut:]]
-        backward = [*r.tapes.pop(tape, where), *recomputed, *backward]
-    else:
-        backward = [*recomputed, *backward]
-    return forward, backward
+        start += r.tapes.pop(tape, where)
+    return forward, [*start, *recomputed, *backward]
 
 
-def permuted(r: Sweep, body: list[Statement]) -> set[str]:
-    """Names that the block only swaps: the swap is undone by another one."""
-    moves = [s for s in body if isinstance(s, Move)]
-    found: set[str] = set()
-    for m in moves:
-        swap = {t.id for t in m.targets if t.id in r.mutable and t.kind.is_array}
-        back = [(v.id, t.id) for t, v in zip(m.targets, m.values, strict=True) if isinstance(v, Name) and v.id in swap]
-        if back and {v for v, _ in back} == {t for _, t in back}:
-            found |= {t for _, t in back}
-    return found
+def swap(r: Sweep, s: Move) -> list[tuple[Name, Name]]:
+    """(value, target) for the arrays that the statement only gives one another's names; another swap undoes that."""
+    own = {t.id for t in s.targets if t.id in r.mutable and t.kind.is_array}
+    back = [(v, t) for t, v in zip(s.targets, s.values, strict=True) if isinstance(v, Name) and v.id in own]
+    return back if {v.id for v, _ in back} == {t.id for _, t in back} else []
 
 
 def cheap(r: Sweep, name: str, body: list[Statement]) -> Assign | None:

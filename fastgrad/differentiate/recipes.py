@@ -15,6 +15,7 @@ from fastgrad.differentiate.emit import source
 from fastgrad.differentiate.forms import Form
 from fastgrad.differentiate.forward import forward
 from fastgrad.differentiate.gradient import clean, reverse_program
+from fastgrad.differentiate.kinds import Kind
 from fastgrad.differentiate.lowering import check_syntax, lower
 from fastgrad.differentiate.program import Captured, Program, Return, Watched
 from fastgrad.differentiate.reading import read
@@ -104,7 +105,7 @@ def same_shapes(form: Form, a: str, b: str) -> list[tuple[str, str]]:
     """The pairs of arrays in two arguments of a form, as expressions."""
     if form.parts:
         return [p for k, part in enumerate(form.parts) for p in same_shapes(part, f"{a}[{k}]", f"{b}[{k}]")]
-    return [(a, b)] if form.kind.ndim else []
+    return [(a, b)] if isinstance(form.kind, Kind) and form.kind.ndim else []
 
 
 # ---- from what compiled code returns to what the user gets ---------------------------------------------------------------
@@ -175,6 +176,20 @@ def value_and_grad(program: Program, wrt: Wrt, single: bool) -> Program:
     return finished(made, "value_and_grad", made.doc, lambda tree: (tree[0], tree[1][0] if single else tree[1]))
 
 
+def grad_and_aux(program: Program, wrt: Wrt, single: bool) -> Program:
+    """(gradient, aux) of a function that returns (value, aux), by reverse."""
+    made = reverse_program(program, wrt, with_value=True, aux=True)
+    about = "The gradient of the first result of {} beside the other, by one sweep back through it."
+    return finished(made, "grad", about, lambda tree: (tree[1][0] if single else tree[1], tree[0][1]))
+
+
+def value_and_grad_and_aux(program: Program, wrt: Wrt, single: bool) -> Program:
+    """((value, aux), gradient) of a function that returns (value, aux), by reverse."""
+    made = reverse_program(program, wrt, with_value=True, aux=True)
+    about = "The results of {} and the gradient of the first, by one sweep back through it."
+    return finished(made, "value_and_grad", about, lambda tree: (tree[0], tree[1][0] if single else tree[1]))
+
+
 def pull(program: Program, wrt: Wrt, single: bool) -> Program:
     """The cotangents of the arguments from that of the result; the latter is nested as the result is."""
     made = reverse_program(program, wrt, seeded=True)
@@ -227,6 +242,8 @@ RECIPES = {
         Recipe("value", value, ("value",)),
         Recipe("grad", grad, ("gradient",)),
         Recipe("value_and_grad", value_and_grad, ("value", "gradient")),
+        Recipe("grad_and_aux", grad_and_aux, ("gradient", "value")),
+        Recipe("value_and_grad_and_aux", value_and_grad_and_aux, ("value", "gradient")),
         Recipe("pull", pull, ("gradient",), "cotangent"),
         Recipe("jvp", jvp, ("value", "value"), "tangent"),
         Recipe("hvp", hvp, ("gradient",), "tangent"),

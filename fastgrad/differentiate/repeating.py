@@ -28,7 +28,7 @@ from .program import (
     every,
 )
 from .rules import make
-from .sweep import Sweep
+from .sweep import Sweep, homes
 
 ONE, ZERO = Lit(1, I8), Lit(0, I8)
 
@@ -37,13 +37,14 @@ def branch(r: Sweep, s: If, repeated: bool) -> list[Statement]:
     """if test: ..."""
     prepare(r, [s])
     start = set(r.live)
+    inside = homes([s])
     made: list[list[Statement]] = []
     reverse: list[list[Statement]] = []
     ends: list[set[str]] = []
     for part in (s.body, s.orelse):
         r.live = set(start)
         forward, backward = r.block(r, part, repeated)
-        local = assigned(part)
+        local = {name for name in assigned(part) if r.homes[name] == inside[name]}  # it has no value outside
         if repeated:
             forward, backward = kept(r, forward, backward, part, [])
         made.append(forward)

@@ -15,6 +15,7 @@ from .activity import differentiable
 from .aliases import source_of
 from .errors import DifferentiationError
 from .indexing import index_kind
+from .keeping import swap
 from .kinds import Kind
 from .program import (
     Assign,
@@ -42,10 +43,14 @@ from .sweep import Sweep, _is_of
 
 
 def reversal(
-    program: Program, inputs: set[str], undo: set[int] | None = None, callees: dict[str, Any] | None = None
-) -> Sweep:
-    """A sweep over a program, ready to start. undo: the ids of the Stores whose old content it restores."""
-    return Sweep(program, inputs, callees or {}, undo or set(), block=block)
+    program: Program, inputs: set[str], wanted: set[str], undo: set[int] | None = None,
+    callees: dict[str, Any] | None = None,
+) -> Sweep:  # fmt: skip
+    """A sweep over a program, from the names `wanted` to the `inputs`, ready to start.
+
+    undo: the ids of the Stores whose old content it restores; callees: the program's functions (selfcalls.py).
+    """
+    return Sweep(program, inputs, wanted, callees or {}, undo or set(), block=block)
 
 
 def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Statement], list[Statement]]:
@@ -183,16 +188,16 @@ def store(r: Sweep, s: Store) -> list[Statement]:
         if not s.add:
             r.emit(Store(d, index, number(0.0)))
         return forward
-    fancy = any(item.kind.is_array for item in index)
+    fancy = any(item.kind.is_array and item.kind.dtype != "b1" for item in index)
     if s.add:
         value: Expr = place
         if not isinstance(s.value, Name) and not place.kind.is_array:
             value = r.bind(f"d_{s.base.id}_part", place)
         elif any(r.memory(n) == r.memory(s.base.id) for n in differentiable(s.value)):
             value = r.bind(f"d_{s.base.id}_part", make("copy", place))
-    elif fancy and index[0].kind.dtype != "b1" and len(index) == 1:
+    elif fancy and len(index) == 1:
         value = r.bind(f"d_{s.base.id}_part", make("take_back", d, index[0]))
-    elif fancy and index[0].kind.dtype != "b1":
+    elif fancy:
         raise DifferentiationError(
             "writes with an index array in a way that has no derivative here", s.where, s.base.id
         )
@@ -227,6 +232,9 @@ def fitted(r: Sweep, d: Expr, value: Expr) -> Expr:
 
 def move(r: Sweep, s: Move) -> list[Statement]:
     """What one iteration hands to the next."""
+    back = swap(r, s)
+    if back:  # first of all: what is recomputed reads the arrays under the names that they had in the iteration
+        r.emit(Move([v for v, _ in back], [t for _, t in back]))
     new: dict[str, Expr] = {}
     targets = {t.id: t for t in s.targets if t.id in r.active}
     for t, value in zip(s.targets, s.values, strict=True):
@@ -255,10 +263,6 @@ def move(r: Sweep, s: Move) -> list[Statement]:
             r.live.discard(name)
             if name in r.mutable:
                 r.zero(name)
-    swap = {t.id for t in s.targets if t.id in r.mutable and t.kind.is_array}
-    back = [(v, t) for t, v in zip(s.targets, s.values, strict=True) if isinstance(v, Name) and v.id in swap]
-    if back and {v.id for v, _ in back} == {t.id for _, t in back}:
-        r.emit(Move([v for v, _ in back], [t for _, t in back]))
     return [s]
 
 

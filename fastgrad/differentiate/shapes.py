@@ -233,7 +233,10 @@ def _eye(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> A
 @of(np.diag)
 def _diag(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     (a,) = take(b, args, words, "a", node)
-    return b.apply("diag", array_of(b, a, node))
+    array = array_of(b, a, node)
+    if array.kind.ndim not in (1, 2):
+        raise b.error(f"takes a vector or a matrix, not {array.kind.ndim} dimensions", node)
+    return b.apply("diag" if array.kind.ndim == 1 else "diagonal", array)
 
 
 @of(np.triu, np.tril)

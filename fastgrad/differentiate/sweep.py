@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from .activity import active, masked
 from .adjoint import Adjoint, gathered
 from .aliases import direct_memory, roots, source_of, stored
+from .coalesce import assigned_here
 from .errors import DifferentiationError, Where
 from .indexing import whole
 from .kinds import Kind
-from .program import Assign, Expr, Lit, Name, Op, Program, Statement, Store, every, unused
+from .program import Assign, Expr, Lit, Name, Op, Program, Statement, Store, every, leaves, unused
 from .rules import make
 from .tapes import Tapes
 
@@ -23,6 +25,7 @@ class Sweep:
 
     program: Program
     inputs: set[str]
+    wanted: set[str]  # the results that are differentiated
     callees: dict[str, Any] = field(default_factory=dict)  # functions of the program, as selfcalls.Reversed
     undo: set[int] = field(default_factory=set)  # ids of the Stores whose old content is needed
     save: set[int] = field(default_factory=set)  # ids of the Assigns that set a carried name, whose old value is needed
@@ -33,11 +36,14 @@ class Sweep:
     movable: str | None = None
 
     def __post_init__(self) -> None:
-        self.active = active(self.program, self.inputs)
+        self.active = active(self.program, self.inputs, self.wanted)
         self.masked = masked(self.program)
         self.roots = roots(self.program)
         self.mutable = stored(self.program)
         self.direct = direct_memory(self.program)
+        self.homes = homes(self.program.body) + Counter(
+            n.id for tree in self.program.arguments for n in leaves(tree) if n
+        )
         self.hoisted: set[int] = set()
         self.views: set[str] = set()  # whose adjoints are views of adjoints
         self.viewed = {
@@ -170,6 +176,14 @@ class Sweep:
         return frozenset({self.direct.get(name, name)})
 
     # ---- what a repeated block must keep --------------------------------------------------------------------------------
+
+
+def homes(body: list[Statement]) -> Counter[str]:
+    """For every name, how many statements set it."""
+    found: Counter[str] = Counter()
+    for s in every(body):
+        found.update(assigned_here(s))
+    return found
 
 
 def _is_of(value: Expr, name: str | None) -> bool:

@@ -193,3 +193,7 @@ def attributes(u, A):
 
 def cast(u, idx):
     return np.sum(idx.astype(np.float64) * u[:4]) + np.sum(u.astype(np.float64) ** 2)
+
+
+def diagonal_of_a_matrix_that_is_not_square(A, B):
+    return np.sum(np.diag(A) * np.diag(B) ** 2) + np.sum(np.diag(A[1:]))

@@ -211,3 +211,26 @@ def imported_inside(x):
     import math as m
 
     return m.sin(x) * x
+
+
+def _shifted(a, b=0.7):
+    return a + b * b
+
+
+def default_of_the_name_of_a_local(x, v):
+    s = x
+    k = 0
+    while k < 3:
+        s *= _shifted(_shifted(1.0), v[k])
+        k += 1
+    return s
+
+
+def default_is_first_used_in_a_loop(u, x):
+    b = x
+    for k in range(4):
+        if u[k] > 0.2:
+            b = b * _shifted(u[k])
+        else:
+            b = b - _shifted(u[k], b)
+    return b

@@ -233,3 +233,20 @@ def matrix_chosen_before_its_rows(A, B, flag):
         row[0] = np.sum(P[i] * Q[0])
         R[:, 1] *= 2.0
     return np.sum(P * Q)
+
+
+def part_of_one_of_two_arrays(u, v, x):
+    a = u.copy()
+    b = v.copy()
+    c = a[1:4] if x > 5.0 else b[:3]
+    b[1] = x * b[0]
+    return np.sum(c * c) + np.sum(a * b)
+
+
+def row_in_the_place_of_a_matrix(T, C, flag):
+    if not flag:
+        A = C
+    else:
+        A = T[0]
+    A[0] = A[1] * A[2]
+    return np.sum(T * T) + np.sum(A)

@@ -145,3 +145,19 @@ def mean_of_a_product(A, C):
 
 def number_is_its_own_sum(x):
     return np.sum(x * x) + np.mean(x)
+
+
+def product_along_an_axis(A, C):
+    return np.sum(np.prod(A, axis=0) * np.prod(C, axis=0)) + np.sum(np.prod(A + C, axis=1) ** 2)
+
+
+def product_along_an_axis_where_factors_are_zero(A):
+    B = A * (A > -0.4)
+    B[:, 1] = 0.0
+    B[0, 1] = A[0, 1]
+    return np.sum(np.prod(B, axis=1) + np.prod(B + A, axis=-1)) + np.prod(B, axis=0)[2]
+
+
+def extremes_and_products_of_a_transposed_array(T):
+    a = np.transpose(T, (0, 2, 1))
+    return np.sum(np.max(a, axis=0) * np.min(a, axis=0) * np.prod(a, axis=0))

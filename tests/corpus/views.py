@@ -100,6 +100,18 @@ def swapped_names(u, v, n):
     return np.sum(a * b) + np.sum(a)
 
 
+def swapped_names_and_a_part_of_one(u, v, x, n):
+    a = u.copy()
+    b = v.copy()
+    s = x
+    for _ in range(n):
+        part = a[1:4]
+        s *= 1.0 + np.sum(part * part)
+        a, b = b, a
+    a[2] *= s
+    return s + np.sum(a * a) + np.sum(b * u)
+
+
 def swapped_buffers_of_a_recursion(u, n):
     old = u.copy()
     new = np.zeros(5)
@@ -223,3 +235,86 @@ def saved_view_is_overwritten_later(u):
     t = np.sum(part**3)
     a[:] = 0.5
     return s * t + np.sum(part) * u[0]
+
+
+def sum_with_a_constant_outlives_its_array(u, x):
+    a = u.copy()
+    b = a + 1.5
+    a[1] = x * a[0]
+    c = 2.0 - a
+    c[0] = a[2]
+    a[3] = 0.5
+    return np.sum(a * a) + np.sum(b * c * c)
+
+
+def view_is_the_result(u, x):
+    a = u.copy()
+    part = a[1:4]
+    a[2] = x * a[0]
+    return part
+
+
+def view_is_one_of_the_results(u, mask):
+    a = u * u
+    part = a[::2]
+    a[mask] = 2.0
+    return a, part, np.sum(part)
+
+
+def diagonal_scales_a_column(M, n):
+    a = M.copy()
+    for _ in range(n):
+        a[:, 2] *= np.diag(a.T)
+    return np.sum(a * a)
+
+
+def copied_diagonal_of_an_array_that_is_written(A):
+    a = A.copy()
+    d = np.diag(a).copy()
+    a[0, 0] = a[1, 1] * d[2]
+    return np.sum(d * d) + np.sum(a**3)
+
+
+def reshape_that_has_to_copy(A):
+    B = A.copy()
+    flat = B.T.reshape(12)
+    flat[1] = flat[0] * flat[2]
+    return np.sum(B * B) + np.sum(flat**2)
+
+
+def ravel_that_has_to_copy(A):
+    B = A.copy()
+    flat = B[:, ::2].ravel()
+    flat[1] *= B[0, 0]
+    B[0, 2] *= 3.0
+    return np.sum(B * B) + np.sum(flat**2)
+
+
+def copies_of_columns_and_steps(A, u):
+    B = A.copy()
+    part = B[:, 1:3].reshape(3 * 2)
+    part[1] = B[0, 2] * 2.0
+    B[0, 2] = part[2]
+    a = u.copy()
+    steps = a[::-2].ravel()
+    steps[0] *= a[4]
+    a[4] = steps[1]
+    return np.sum(B * B) + np.sum(part**3) + np.sum(steps**2) * np.sum(a)
+
+
+def copies_of_transposes_in_a_loop(T, x):
+    S = T.copy()
+    s = 0.0
+    for k in range(2):
+        flat = np.transpose(S, (2, 0, 1))[k].ravel()
+        flat[k] = x * S[k, 0, 0]
+        S[k, 1] *= flat[2]
+        s += np.sum(flat**2)
+    return s + np.sum(S * S)
+
+
+def reshape_of_a_part_that_is_a_block(A):
+    B = A.copy()
+    flat = B[1:].reshape(8)
+    flat[2] = B[0, 0] * flat[1]
+    return np.sum(B * B)

@@ -141,6 +141,38 @@ def mask_is_set(u):
     return np.sum(a**2 + a)
 
 
+def mask_is_set_to_an_entry(u):
+    a = u.copy()
+    a[a > 0.1] = a[1]
+    return np.sum(a * np.arange(1.0, 6.0))
+
+
+def mask_is_scaled(u, x):
+    a = u.copy()
+    a[a > 0.1] *= x
+    a[a < -0.2] += u[0] * x
+    return np.sum(a * a * np.arange(1.0, 6.0))
+
+
+def mask_is_set_to_a_vector(u, mask, r):
+    a = u * u
+    a[mask] = r[:3] * a[1:4]
+    return np.sum(a**3)
+
+
+def mask_is_set_in_a_loop(A, x, n):
+    B = A.copy()
+    for k in range(n):
+        B[k * 0.3 < B] *= x
+    return np.sum(B * B)
+
+
+def argument_is_written_and_there_is_a_text(u, x, mode, nothing):
+    if mode == "tanh" and nothing is None:
+        u[1] = x * u[0]
+    return np.sum(u * u)
+
+
 def scattered_by_a_loop(v, idx):
     a = np.zeros(5)
     for i in range(len(idx)):
