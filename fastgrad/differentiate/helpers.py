@@ -168,17 +168,13 @@ def fmod_quotient(a: float, b: float) -> float:
 
 def prod_others(a: Any) -> Any:
     """For each element the product of all others: right where elements are zero, too."""
-    out = np.ones(a.shape, a.dtype)
-    flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
-    product = flat[0] if flat.size else 1.0
-    for k in range(flat.size):
-        flat[k] = product
-        product = product * given[k]
-    product = 1.0
-    for k in range(flat.size - 1, -1, -1):
-        flat[k] *= product
-        product = product * given[k]
-    return out
+    return prod_others_axis(np.ascontiguousarray(a).reshape(-1), 0).reshape(a.shape)
+
+
+def prod_others_along(a: Any, da: Any) -> Any:
+    """The derivative of prod_others along da."""
+    flat, along = np.ascontiguousarray(a).reshape(-1), np.ascontiguousarray(da).reshape(-1)
+    return prod_others_axis_along(flat, along, 0).reshape(a.shape)
 
 
 def prod_axis(a: Any, axis: int) -> Any:
@@ -292,26 +288,35 @@ def cumsum_back_axis(a: Any, axis: int) -> Any:
     return out
 
 
+def half_lower(a: Any) -> Any:
+    """The lower triangle of a matrix, half of its diagonal."""
+    out = np.tril(a)
+    for k in range(a.shape[0]):
+        out[k, k] *= 0.5
+    return out
+
+
 def cholesky_back(l: Any, d: Any) -> Any:
     """The adjoint of the lower triangle of A = L L^T, from L and the adjoint of L (Murray 2016, eq. 10)."""
-    p = np.tril(l.T @ np.tril(d))
-    for k in range(p.shape[0]):
-        p[k, k] *= 0.5
     inverse = np.linalg.inv(l)
-    s = inverse.T @ p @ inverse
-    s = np.tril(s + s.T)  # NumPy reads the lower triangle alone
-    for k in range(p.shape[0]):
-        s[k, k] *= 0.5
-    return s
+    s = inverse.T @ half_lower(l.T @ np.tril(d)) @ inverse
+    return half_lower(s + s.T)  # NumPy reads the lower triangle alone
+
+
+def cholesky_back_along(l: Any, d: Any, dl: Any) -> Any:
+    """The derivative of cholesky_back(l, d) along a change of l."""
+    inverse = np.linalg.inv(l)
+    change = -inverse @ dl @ inverse
+    p = half_lower(l.T @ np.tril(d))
+    part = change.T @ p @ inverse
+    s = part + inverse.T @ half_lower(dl.T @ np.tril(d)) @ inverse + inverse.T @ p @ change
+    return half_lower(s + s.T)
 
 
 def cholesky_forward(l: Any, da: Any) -> Any:
     """The derivative of L along dA, for A = L L^T (Murray 2016, eq. 8)."""
     inverse = np.linalg.inv(l)
-    p = np.tril(inverse @ (np.tril(da) + np.tril(da, -1).T) @ inverse.T)
-    for k in range(p.shape[0]):
-        p[k, k] *= 0.5
-    return l @ p
+    return l @ half_lower(inverse @ (np.tril(da) + np.tril(da, -1).T) @ inverse.T)
 
 
 def digamma(x: float) -> float:
