@@ -129,6 +129,21 @@ def ruled(x, y):
     return softplus(x * y) * x
 
 
+@fg.custom_gradient
+def weighted(w, x):
+    y = np.tanh(w @ x)
+    return y, lambda d: (np.outer(d * (1.0 - y * y), x), w.T @ (d * (1.0 - y * y)))
+
+
+@fg.custom_gradient
+def scaled(a, s):
+    return a * s, lambda d: (d * s, np.sum(d * a))
+
+
+def ruled_arrays(w, x, s):
+    return weighted(w, x) * s, scaled(w, s * s)
+
+
 CASES = [
     (elementary, (0.7, 1.3)), (elements, (VECTOR,)), (loop, (VECTOR,)), (recursion, (VECTOR,)), (overwritten, (VECTOR,)),
     (views, (VECTOR,)), (branches, (VECTOR,)), (newton, (0.9,)), (early, (VECTOR,)), (matrices, (MATRIX,)),
@@ -268,12 +283,23 @@ def test_a_gradient_can_be_differentiated_again():
     assert fg.jacobian(fg.grad(lambda x: np.sum(x**3)))(np.array([1.0, 2.0])).tolist() == [[6.0, 0.0], [0.0, 12.0]]
 
 
-def test_what_has_no_second_derivative_is_refused():
-    with pytest.raises(fg.DifferentiationError, match="`prod_others` has no forward derivative"):
-        fg.hvp(lambda x: np.prod(x))(VECTOR, VECTOR)
+def test_what_has_no_third_derivative_is_refused():
+    with pytest.raises(fg.DifferentiationError, match="`trigamma` has no forward derivative"):
+        fg.hvp(fg.grad(lambda x: math.lgamma(x)))(1.5, 1.0)
 
 
 def test_terms_of_missing_tangents_are_struck_out():
     assert terms.pruned("solve(a, db - matmul(da, out))", frozenset({"db"})) == "solve(a, -matmul(da, out))"
     assert terms.pruned("matmul(da, b) + matmul(a, db)", frozenset({"db"})) == "matmul(da, b)"
     assert terms.pruned("da.T", frozenset()) == "da.T"
+
+
+def test_a_rule_for_an_array_runs_forward_once_for_each_element():
+    args = (TABLE, VECTOR[:3], 1.5)
+    tangents = (np.cos(TABLE), VECTOR[1:4], 0.7)
+    _, along = plain("jvp", ruled_arrays, args)(*args, *tangents)
+    weights = (VECTOR * 2.0, TABLE**2)
+    pulled = plain("pull", ruled_arrays, args)(*args, weights)
+    there = sum(np.sum(a * b) for a, b in zip(along, weights, strict=True))
+    back = sum(np.sum(a * b) for a, b in zip(pulled, tangents, strict=True))
+    assert there == pytest.approx(back, rel=1e-12)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 from .errors import DifferentiationError
 from .exposure import exposed
+from .kinds import I8
 from .program import (
     Assign,
     Call,
     Expr,
     For,
     If,
+    Lit,
     Move,
     Name,
     Op,
@@ -147,42 +149,54 @@ def _read_behind(body: list[Statement], later: set[str]) -> set[str]:
 
 def _check_contiguous(program: Program, mutable: set[str]) -> None:
     """reshape and ravel look into the array or copy it, as its layout demands: where that matters it must be known."""
-    makers = {s.target: s for s in every(program.body) if isinstance(s, Assign)}
-    for s in makers.values():
-        part: Expr = s.value
-        while s.target in mutable and isinstance(part, Op) and source_of(part):
-            if part.name in ("reshape", "ravel", "match") and not _contiguous(part.args[0], makers):
-                raise DifferentiationError(
-                    "may share memory with an array that is written into, or be a copy: copy it first",
-                    s.where,
-                    s.target,
-                )
+    makers = values_of(program)
+    for s in every(program.body):
+        part: Expr | None = s.value if isinstance(s, Assign) and s.target in mutable else None
+        while isinstance(part, Op) and source_of(part):
+            if part.name in ("reshape", "ravel", "match") and not contiguous(part.args[0], makers):
+                what = "may share memory with an array that is written into, or be a copy: copy it first"
+                raise DifferentiationError(what, s.where, s.target)  # type: ignore[attr-defined]
             part = part.args[0]
 
 
-def _contiguous(value: Expr, makers: dict[str, Assign], depth: int = 0) -> bool:
+def values_of(program: Program) -> dict[str, list[Expr]]:
+    """Everything that is assigned to each name."""
+    found: dict[str, list[Expr]] = {}
+    for s in every(program.body):
+        if isinstance(s, Assign):
+            found.setdefault(s.target, []).append(s.value)
+        elif isinstance(s, Move):
+            for target, value in zip(s.targets, s.values, strict=True):
+                found.setdefault(target.id, []).append(value)
+    return found
+
+
+BLOCKS = {"reshape", "ravel", "match", "copy", "zeros", "ones", "empty", "full", "array", "stack", "concatenate"}
+
+
+def contiguous(value: Expr, makers: dict[str, list[Expr]], seen: frozenset[str] = frozenset()) -> bool:
     """Is the array surely one block of memory in row order?"""
     if isinstance(value, Name):
-        if value.kind.ndim == 1 and value.id not in makers:
-            return False
-        return value.id in makers and depth < 20 and _contiguous(makers[value.id].value, makers, depth + 1)
+        if value.id in seen:
+            return True  # it is what its other values are
+        made = makers.get(value.id, [])
+        return bool(made) and all(contiguous(v, makers, seen | {value.id}) for v in made)
     if not isinstance(value, Op):
         return False
-    if value.name in (
-        "reshape",
-        "ravel",
-        "match",
-        "copy",
-        "zeros",
-        "ones",
-        "empty",
-        "full",
-        "array",
-        "stack",
-        "concatenate",
-    ):
+    if value.name in BLOCKS:
         return True
+    if value.name == "getitem" and all(
+        is_block(item, k + 2 == len(value.args)) for k, item in enumerate(value.args[1:])
+    ):
+        return contiguous(value.args[0], makers, seen)
     return source_of(value) is None and value.kind.ndim == 1
+
+
+def is_block(item: Expr, last: bool) -> bool:
+    """Does an index keep the array one block of memory: an integer, or at the end a slice without a step?"""
+    if isinstance(item, Op) and item.name == "slice":
+        return last and isinstance(item.args[2], Lit) and item.args[2].value in (None, 1)
+    return item.kind == I8
 
 
 def with_own_memory(program: Program) -> Program:
@@ -246,10 +260,6 @@ def _check_block(body: list[Statement], known: Memory, later: Later) -> None:
             own = direct.get(origin, origin)
             used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
             if used_elsewhere and after.writes & (found[origin] | found[s.target]):
-                raise _refusal(s.target, s)
-        elif isinstance(s, Assign) and s.target in known.mutable and s.target in later.reads and source_of(s.value):
-            own = direct.get(s.target, s.target)  # a view that a branch hands on
-            if later.writes & found[s.target] and any(n != s.target and direct.get(n, n) == own for n in later.reads):
                 raise _refusal(s.target, s)
         if isinstance(s, Assign) and isinstance(s.value, Op) and s.value.name == "diagonal":
             _check_diagonal(s, body[k + 1 :], direct, found, later)

@@ -105,8 +105,8 @@ class Builder:
     def restore(self, state: tuple[Any, ...]) -> None:
         """Forget the names made since the snapshot, but for those of captured values, which are found only once."""
         self.kinds, self.counts, self.labels = dict(state[0]), dict(state[1]), state[2]
-        self.renamed, self.functions, self.apart = dict(state[3]), list(state[4]), list(state[5])
         self.kinds |= {item.name.id: item.name.kind for item in self.captured.values()}
+        self.renamed, self.functions, self.apart = dict(state[3]), list(state[4]), list(state[5])
 
     # ---- expressions ------------------------------------------------------------------------------------------------
 

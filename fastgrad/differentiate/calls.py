@@ -14,6 +14,7 @@ from .program import Custom, Name, Op, Statement
 from .reading import plain, read
 from .recursion import inlined
 from .structure import RESULT, Structurer
+from .unset import guarded
 from .values import UNBOUND, Closure, Method, Scope, Static, is_expr
 
 
@@ -158,7 +159,8 @@ def run_body(b: Builder, scope: Scope, node: ast.FunctionDef) -> Any:
     scope.locals = assigned(body)
     for name in scope.locals - set(scope.env):
         scope.env[name] = UNBOUND
-    b.block(b, scope, Structurer().body(body), {RESULT})
+    own = {name for name in scope.locals if scope.env[name] is UNBOUND}
+    b.block(b, scope, guarded(Structurer().body(body), own), {RESULT})
     return scope.env[RESULT]
 
 

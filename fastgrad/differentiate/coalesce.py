@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from .program import (
     Assign,
+    Call,
     Expr,
     For,
     If,
@@ -118,7 +119,7 @@ def assigned_here(s: Statement) -> set[str]:
     """The names that a statement itself sets."""
     if isinstance(s, Assign):
         return {s.target}
-    if isinstance(s, Move):
+    if isinstance(s, Move | Call):
         return {t.id for t in s.targets}
     return {s.var} if isinstance(s, For) else set()
 

@@ -1,4 +1,6 @@
-"""Forward mode through functions that call themselves: f(x) -> y becomes f_dot(x, x_dot) -> (y, y_dot).
+"""Forward mode through calls: of functions that call themselves, and of those that have a rule of the user's own.
+
+f(x) -> y, which calls itself, becomes f_dot(x, x_dot) -> (y, y_dot).
 
 What is an argument with a tangent at one call has one at every call; an array that is written into has its companion written
 into, as everywhere in forward.py.
@@ -11,8 +13,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastgrad.differentiate.aliases import source_of
-from fastgrad.differentiate.program import Call, Expr, Name, Program, Return, leaves, unused
+from fastgrad.differentiate.kinds import I8
+from fastgrad.differentiate.program import (
+    Assign,
+    Call,
+    Custom,
+    Expr,
+    For,
+    Lit,
+    Name,
+    Program,
+    Return,
+    Statement,
+    Store,
+    leaves,
+    unused,
+)
 from fastgrad.differentiate.program import names as names_of
+from fastgrad.differentiate.rules import make
 
 
 @dataclass
@@ -87,3 +105,30 @@ def dual_form(sweep: Any, dual: Dual) -> Program:
         writes=(*source.writes, *(len(source.arguments) + k for k in new)),
         doc=f"{source.name} and its derivative along tangents.",
     )  # fmt: skip
+
+
+def custom_tangent(sweep: Any, s: Custom) -> list[Statement]:
+    """The tangent by a rule of the user's own, which gives adjoints: it is run for each element of the value, each of which
+    is one row of the Jacobian. sweep: the forward.Forward."""
+    kind = s.seed.kind
+    target = Name(s.target, kind)
+    dot = sweep.dot(target)
+    total: Expr = Lit(0.0, kind.scalar)
+    for name, gain in s.gains:
+        if name.id in sweep.active:
+            term = make("mul", gain, sweep.dot(name))
+            total = make("add", total, make("sum", term) if name.kind.is_array else term)
+    if total.kind.dtype != kind.dtype:
+        total = make("float" if kind.dtype == "f8" else "float32", total)
+    if not kind.is_array:
+        return [Assign(s.seed.id, Lit(1.0, kind), where=s.where), *s.pull, Assign(dot.id, total, where=s.where)]
+    counters = tuple(sweep.fresh("ijklmnpq"[k % 8], I8) for k in range(kind.ndim))
+    body: list[Statement] = [
+        Assign(s.seed.id, make("zeros_like", target), where=s.where),
+        Store(s.seed, counters, Lit(1.0, kind.scalar), where=s.where),
+        *s.pull,
+        Store(dot, counters, total, where=s.where),
+    ]
+    for axis, counter in reversed(list(enumerate(counters))):
+        body = [For(counter.id, Lit(0, I8), make("shape", target, axis=axis), Lit(1, I8), body, where=s.where)]
+    return [Assign(dot.id, make("zeros_like", target), where=s.where), *body]

@@ -14,7 +14,7 @@ from typing import Any
 from fastgrad.differentiate.activity import passes
 from fastgrad.differentiate.adjoint import _power_slope as power_slope
 from fastgrad.differentiate.aliases import source_of, stored
-from fastgrad.differentiate.dualcalls import Dual, dual_form, duals, handed_over
+from fastgrad.differentiate.dualcalls import Dual, custom_tangent, dual_form, duals, handed_over
 from fastgrad.differentiate.errors import DifferentiationError
 from fastgrad.differentiate.kinds import Kind
 from fastgrad.differentiate.program import (
@@ -153,19 +153,10 @@ class Forward:
         self.out += both
 
     def custom(self, s: Custom) -> None:
-        """target = value by a rule of the user's own, which gives adjoints: of a number they are the gradient."""
+        """target = value by a rule of the user's own, and its companion."""
         self.out.append(Assign(s.target, s.value, where=s.where))
-        if s.target not in self.active:
-            return
-        if s.seed.kind.is_array:
-            raise DifferentiationError("has a rule for the reverse sweep only", s.where, s.target)
-        self.out += [Assign(s.seed.id, Lit(1.0, s.seed.kind), where=s.where), *s.pull]
-        total: Expr = Lit(0.0, s.seed.kind)
-        for name, gain in s.gains:
-            if name.id in self.active:
-                term = make("mul", gain, self.dot(name))
-                total = make("add", total, make("sum", term) if name.kind.is_array else term)
-        self.out.append(Assign(self.dot(Name(s.target, s.seed.kind)).id, fitted(total, s.seed.kind), where=s.where))
+        if s.target in self.active:
+            self.out += custom_tangent(self, s)
 
     def store(self, s: Store) -> None:
         """base[index] = value, and the same in the companion."""

@@ -99,6 +99,43 @@ def diagonal_back(d: Any, like: Any) -> Any:
     return out
 
 
+def ravel_shares(a: Any) -> bool:
+    """Is a.ravel() a view of a, that is: is a one block of memory in row order?"""
+    step = a.itemsize
+    for k in range(a.ndim - 1, -1, -1):
+        if a.shape[k] != 1 and a.strides[k] != step:
+            return bool(a.size == 0)
+        step *= a.shape[k]
+    return True
+
+
+def reshape_shares(a: Any, *shape: int) -> bool:
+    """Is a.reshape(shape) a view of a? Where each new axis, or run of axes, covers old ones that follow each other evenly."""
+    known = 1
+    for n in shape:
+        if n >= 0:
+            known *= n
+    if a.size == 0:
+        return False
+    i, j = 0, 0
+    while i < a.ndim and j < len(shape):
+        old, last = a.shape[i], i
+        new = shape[j] if shape[j] >= 0 else a.size // known
+        i, j = i + 1, j + 1
+        while old != new:
+            if new < old:
+                new *= shape[j] if shape[j] >= 0 else a.size // known
+                j += 1
+            else:
+                if a.shape[i] != 1:
+                    if old != 1 and a.strides[last] != a.shape[i] * a.strides[i]:
+                        return False
+                    last = i
+                old *= a.shape[i]
+                i += 1
+    return True
+
+
 def full_like(like: Any, value: Any) -> Any:
     """An array of the shape of `like`, filled with a number."""
     out = np.empty_like(like)
@@ -143,17 +180,13 @@ def fmod_quotient(a: float, b: float) -> float:
 
 def prod_others(a: Any) -> Any:
     """For each element the product of all others: right where elements are zero, too."""
-    out = np.ones(a.shape, a.dtype)
-    flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
-    product = flat[0] if flat.size else 1.0
-    for k in range(flat.size):
-        flat[k] = product
-        product = product * given[k]
-    product = 1.0
-    for k in range(flat.size - 1, -1, -1):
-        flat[k] *= product
-        product = product * given[k]
-    return out
+    return prod_others_axis(np.ascontiguousarray(a).reshape(-1), 0).reshape(a.shape)
+
+
+def prod_others_along(a: Any, da: Any) -> Any:
+    """The derivative of prod_others along da."""
+    flat, along = np.ascontiguousarray(a).reshape(-1), np.ascontiguousarray(da).reshape(-1)
+    return prod_others_axis_along(flat, along, 0).reshape(a.shape)
 
 
 def sum_axis(a: Any, axis: int) -> Any:
@@ -282,26 +315,35 @@ def cumsum_back_axis(a: Any, axis: int) -> Any:
     return out
 
 
+def half_lower(a: Any) -> Any:
+    """The lower triangle of a matrix, half of its diagonal."""
+    out = np.tril(a)
+    for k in range(a.shape[0]):
+        out[k, k] *= 0.5
+    return out
+
+
 def cholesky_back(l: Any, d: Any) -> Any:
     """The adjoint of the lower triangle of A = L L^T, from L and the adjoint of L (Murray 2016, eq. 10)."""
-    p = np.tril(l.T @ np.tril(d))
-    for k in range(p.shape[0]):
-        p[k, k] *= 0.5
     inverse = np.linalg.inv(l)
-    s = inverse.T @ p @ inverse
-    s = np.tril(s + s.T)  # NumPy reads the lower triangle alone
-    for k in range(p.shape[0]):
-        s[k, k] *= 0.5
-    return s
+    s = inverse.T @ half_lower(l.T @ np.tril(d)) @ inverse
+    return half_lower(s + s.T)  # NumPy reads the lower triangle alone
+
+
+def cholesky_back_along(l: Any, d: Any, dl: Any) -> Any:
+    """The derivative of cholesky_back(l, d) along a change of l."""
+    inverse = np.linalg.inv(l)
+    change = -inverse @ dl @ inverse
+    p = half_lower(l.T @ np.tril(d))
+    part = change.T @ p @ inverse
+    s = part + inverse.T @ half_lower(dl.T @ np.tril(d)) @ inverse + inverse.T @ p @ change
+    return half_lower(s + s.T)
 
 
 def cholesky_forward(l: Any, da: Any) -> Any:
     """The derivative of L along dA, for A = L L^T (Murray 2016, eq. 8)."""
     inverse = np.linalg.inv(l)
-    p = np.tril(inverse @ (np.tril(da) + np.tril(da, -1).T) @ inverse.T)
-    for k in range(p.shape[0]):
-        p[k, k] *= 0.5
-    return l @ p
+    return l @ half_lower(inverse @ (np.tril(da) + np.tril(da, -1).T) @ inverse.T)
 
 
 def digamma(x: float) -> float:

@@ -12,6 +12,7 @@ from .builder import Builder, as_value
 from .calls import custom, of_body
 from .errors import DifferentiationError
 from .kinds import Constant, Kind
+from .layout import with_copies
 from .program import Assign, Op, Program, Return, Statement, Store, every, leaves
 from .reading import Source, parameters, read
 from .recursion import inlined
@@ -94,7 +95,8 @@ def lower(function: Any, kinds: tuple[Any, ...]) -> Program:
         unused=names,
         functions=[replace(function, kinds=b.kinds, lines=b.lines) for function in b.functions],
     )
-    return own_copies(program, b)
+    program = with_copies(own_copies(program, b))
+    return replace(program, functions=[with_copies(function) for function in program.functions])
 
 
 def default_readers(function: Any) -> dict[str, Any]:

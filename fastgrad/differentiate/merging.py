@@ -58,14 +58,15 @@ def _merge_leaf(b: Builder, name: str, x: Any, y: Any, lists: list[list[Statemen
     if kind is None:
         raise b.error(f"leaves {name!r} as {x.kind} on one way, as {y.kind} on the other", node)
     target = b.name(name, kind)
+    taken = assigned(lists[0]) & assigned(lists[1])  # names that are handed on: one value may be that of two variables
     for value, statements in zip((x, y), lists, strict=True):
-        _hand_on(b, target, value, statements)
+        _hand_on(b, target, value, statements, taken)
     return target
 
 
-def _hand_on(b: Builder, target: Name, value: Expr, statements: list[Statement]) -> None:
+def _hand_on(b: Builder, target: Name, value: Expr, statements: list[Statement], taken: set[str]) -> None:
     """target = value at the end of a branch; where the value was made there, it is made under the target's name."""
-    if isinstance(value, Name) and value.kind == target.kind and value.id in assigned(statements):
+    if isinstance(value, Name) and value.kind == target.kind and value.id in assigned(statements) - taken:
         makers = [s for s in statements if value.id in assigned([s])]
         if len(makers) == 1 and isinstance(makers[0], Assign | Call | If):
             statements[:] = rename(statements, value.id, target.id)

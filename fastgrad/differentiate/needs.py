@@ -8,7 +8,8 @@ from .program import Expr, For, Move, Name, Op, Statement, Store, While, blocks,
 from .sweep import Sweep
 
 ONLY_SHAPE = {  # the arguments of which only the shape is read
-    "zeros_like": {0}, "ones_like": {0}, "empty_like": {0}, "shape": {0}, "size": {0}, "unbroadcast": {1}, "match": {1},
+    "zeros_like": {0}, "ones_like": {0}, "empty_like": {0}, "shape": {0}, "size": {0}, "ravel_shares": {0},
+    "reshape_shares": {0}, "unbroadcast": {1}, "match": {1},
     "full_like": {0}, "full_of": {1}, "eye_like": {0}, "spread": {1}, "diagonal_back": {1},
 }  # fmt: skip
 

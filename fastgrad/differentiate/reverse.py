@@ -35,7 +35,6 @@ from .program import (
     Store,
     While,
     assigned,
-    leaves,
     names,
 )
 from .repeating import branch, loop
@@ -45,15 +44,13 @@ from .sweep import Sweep, _is_of
 
 
 def reversal(
-    program: Program, inputs: set[str], wanted: set[str] | None = None, undo: Collection[int] = (),
+    program: Program, inputs: set[str], wanted: set[str], undo: Collection[int] = (),
     callees: dict[str, Any] | None = None,
 ) -> Sweep:  # fmt: skip
-    """A sweep over a program, from the names `wanted` (None: its results) to the `inputs`, ready to start.
+    """A sweep over a program, from the names `wanted` to the `inputs`, ready to start.
 
-    undo: the ids of the Stores whose old content it restores. callees: what its functions are going to be.
+    undo: the ids of the Stores whose old content it restores; callees: the program's functions (selfcalls.py).
     """
-    if wanted is None:
-        wanted = {leaf.id for leaf in leaves(program.result) if isinstance(leaf, Name)}
     return Sweep(program, inputs, wanted, callees or {}, undo, block=block)
 
 

@@ -182,13 +182,14 @@ def both_forms(callee: Reversed, callees: dict[str, Reversed], begin: Any) -> li
     """The forward and the reverse form of one function, for the tapes that are known so far."""
     function = callee.function
     inputs = {function.arguments[k].id for k in callee.wanted}
-    trial = begin(function, inputs, callees=callees)
+    trial = begin(function, inputs, names_of_results(function), callees=callees)
     _, backward, _ = run(trial, callee)
     fixed = {p.id for p in function.arguments} | stored(function) | handed(function)
     body = coalesced(function, used(backward), fixed)
-    trial = begin(body, inputs, callees=callees)
+    wanted = names_of_results(body)
+    trial = begin(body, inputs, wanted, callees=callees)
     run(trial, callee)
-    r = begin(body, inputs, undo=undone(trial), callees=callees)
+    r = begin(body, inputs, wanted, undone(trial), callees)
     forward, backward, seeds = run(r, callee)
     callee.tapes = sorted({*callee.tapes, *r.tapes.made})
     both = [name for dtype in callee.tapes for tape in [r.tapes.of(Kind(dtype))] for name in (tape.array, tape.top)]
@@ -218,6 +219,11 @@ def both_forms(callee: Reversed, callees: dict[str, Reversed], begin: Any) -> li
         doc=f"The reverse of {function.origin}: from the adjoint of its result those of its arguments.", **common,
     )  # fmt: skip
     return [forth, back]
+
+
+def names_of_results(program: Program) -> set[str]:
+    """The names that a function returns."""
+    return {value.id for value in program.result if isinstance(value, Name)}
 
 
 def handed(program: Program) -> set[str]:

@@ -97,18 +97,27 @@ class Unsharing:
         for part, all_new in ((s.body, False), (s.orelse, True)):
             own = {x.target: x.value for x in part if isinstance(x, Assign) and x.target in chosen}
             names = {t: v for t, v in own.items() if isinstance(v, Name)}
-            new = self.renamed(sorted(assigned(rest)) if all_new else handed)
+            new = self.renamed([*(sorted(assigned(rest)) if all_new else handed), *sorted(chosen - set(names))])
+            self.look(own, new)
 
             def change(name: Name, names: dict[str, Name] = names, new: dict[str, str] = new) -> Expr:
                 return names.get(name.id) or Name(new.get(name.id, name.id), name.kind)
 
             kept = [x for x in part if not (isinstance(x, Assign) and x.target in names)]
-            follows = substitute(rest, change, lambda name, new=new: new.get(name, name))  # type: ignore[misc]
-            back = [(t, v) for t, v in names.items() if t in after.reads]
+            follows = substitute([*kept, *rest], change, lambda name, new=new: new.get(name, name))  # type: ignore[misc]
+            back = [(t, names.get(t) or Name(new[t], self.kinds[t])) for t in sorted(chosen & after.reads)]
             back += [(t, Name(new[t], self.kinds[t])) for t in handed]
             ends: list[Statement] = [Assign(t, v, where=s.where) for t, v in back]
-            parts.append(self.block([*kept, *follows, *ends], after))
+            parts.append(self.block([*follows, *ends], after))
         return [replace(s, body=parts[0], orelse=parts[1]), *last]
+
+    def look(self, views: dict[str, Expr], new: dict[str, str]) -> None:
+        """Remember into which arrays the chosen views look, each in its own branch."""
+        for name, value in views.items():
+            origin = source_of(value)
+            if name in new and origin:
+                self.roots[new[name]] = set(self.roots.get(origin, set()))
+                self.direct[new[name]] = self.direct.get(origin, origin)
 
     def renamed(self, names: list[str]) -> dict[str, str]:
         """New names for these, which look into the same memory."""

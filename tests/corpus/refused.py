@@ -178,21 +178,6 @@ def slice_of_the_last_iteration(A, n):
     return np.sum(B * B)
 
 
-def reshape_that_has_to_copy(A):
-    B = A.copy()
-    flat = B.T.reshape(12)  # refused: copy
-    flat[1] = flat[0] * flat[2]
-    return np.sum(B * B) + np.sum(flat**2)
-
-
-def ravel_that_has_to_copy(A):
-    B = A.copy()
-    flat = B[:, ::2].ravel()  # refused: copy
-    flat[1] *= B[0, 0]
-    B[0, 2] *= 3.0
-    return np.sum(B * B) + np.sum(flat**2)
-
-
 def recursion_without_an_end(x):  # refused: without calling itself
     return x * recursion_without_an_end(x - 0.1)
 

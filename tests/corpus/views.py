@@ -273,3 +273,48 @@ def copied_diagonal_of_an_array_that_is_written(A):
     d = np.diag(a).copy()
     a[0, 0] = a[1, 1] * d[2]
     return np.sum(d * d) + np.sum(a**3)
+
+
+def reshape_that_has_to_copy(A):
+    B = A.copy()
+    flat = B.T.reshape(12)
+    flat[1] = flat[0] * flat[2]
+    return np.sum(B * B) + np.sum(flat**2)
+
+
+def ravel_that_has_to_copy(A):
+    B = A.copy()
+    flat = B[:, ::2].ravel()
+    flat[1] *= B[0, 0]
+    B[0, 2] *= 3.0
+    return np.sum(B * B) + np.sum(flat**2)
+
+
+def copies_of_columns_and_steps(A, u):
+    B = A.copy()
+    part = B[:, 1:3].reshape(3 * 2)
+    part[1] = B[0, 2] * 2.0
+    B[0, 2] = part[2]
+    a = u.copy()
+    steps = a[::-2].ravel()
+    steps[0] *= a[4]
+    a[4] = steps[1]
+    return np.sum(B * B) + np.sum(part**3) + np.sum(steps**2) * np.sum(a)
+
+
+def copies_of_transposes_in_a_loop(T, x):
+    S = T.copy()
+    s = 0.0
+    for k in range(2):
+        flat = np.transpose(S, (2, 0, 1))[k].ravel()
+        flat[k] = x * S[k, 0, 0]
+        S[k, 1] *= flat[2]
+        s += np.sum(flat**2)
+    return s + np.sum(S * S)
+
+
+def reshape_of_a_part_that_is_a_block(A):
+    B = A.copy()
+    flat = B[1:].reshape(8)
+    flat[2] = B[0, 0] * flat[1]
+    return np.sum(B * B)
