@@ -234,3 +234,22 @@ def default_is_first_used_in_a_loop(u, x):
         else:
             b = b - _shifted(u[k], b)
     return b
+
+
+def _raised(a, b=0.3):
+    for _ in range(3):
+        b += np.sum(a)
+    return b * a
+
+
+def global_number_starts_a_loop(u):
+    return np.sum(_raised(u, SCALE) * u)
+
+
+def global_array_or_a_product_of_it(x, y):
+    a = WEIGHTS * x
+    s = 0.0
+    for k in range(3):
+        a = WEIGHTS if y > 5.0 + k else a[:] * y
+        s += a[k]
+    return s * np.sum(a)

@@ -271,3 +271,17 @@ def write_under_a_condition(u, x):
         elif i > 2:
             a[i] -= x
     return np.sum(a * a)
+
+
+def picked_entries_are_set_twice(u, v, T):
+    a = u * 1.0
+    a[np.array([0, 4])] += T[1, 1, :2] ** 2
+    a[np.array([2, 4, 2])] = v[::2] * v[0]
+    return np.sum(a)
+
+
+def picked_entries_are_set_by_an_index_that_repeats(u, p, idx):
+    a = u * u
+    a[idx] = p[:4] * a[1:5]
+    a[idx] *= p[1]
+    return np.sum(a * p)
