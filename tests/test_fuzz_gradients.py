@@ -24,7 +24,7 @@ from fastgrad.differentiate.rules import RULES
 
 def fuzz(seed, size, count):
     seen = collections.Counter()
-    failure = fuzz_gradients.fuzz(seed, size, iter(range(count)), lambda number: fuzz_gradients.interpreted, seen)
+    failure = fuzz_gradients.fuzz(seed, size, iter(range(count)), lambda number: fuzz_gradients.interpreted, seen, 8.0)
     return failure, seen
 
 

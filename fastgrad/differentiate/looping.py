@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from . import liveness
-from .assigning import assign
+from .assigning import assign, named
 from .builder import Builder
 from .expressions import expression, static_truth
 from .kinds import B1, I8, Kind, join
@@ -24,7 +24,7 @@ def for_loop(b: Builder, scope: Scope, s: ast.For, live: set[str]) -> None:
     given = getattr(s, "items", None)
     items = sequence(b, scope, given if given is not None else expression(b, scope, s.iter), s.iter)
     if items.static is not None and (len(items.static) <= MOST_UNROLLED):
-        _unrolled(b, scope, s, items.static, live)
+        _unrolled(b, scope, s, tuple(named(b, "item", item) for item in items.static), live)
         return
     if items.bounds is not None:
         base = s.target.id if isinstance(s.target, ast.Name) else "k"

@@ -305,3 +305,12 @@ def counter_changes_inside(u):
         i = i + 1
         s += u[i] * u[k]
     return s
+
+
+def tuple_of_entries_is_made_before_the_loop(u):
+    a = u.copy()
+    s = 0.0
+    for e, k in ((a[0], 1), (a[0] * a[1], 2)):
+        a[0] = 2.0 * a[1] * k
+        s += e * e
+    return s + a[0]
