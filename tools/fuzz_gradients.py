@@ -36,7 +36,7 @@ from fastgrad.differentiate.calling import Derivative
 from fastgrad.differentiate.recipes import RECIPES
 
 TRIES = 4  # points at which a program is looked at before it is given up as one with too many kinks
-LARGEST = 1e6  # of values, beyond which finite differences say little
+LARGEST = 1e6  # of values and slopes, beyond which finite differences say little
 AGREE = 1e-9  # relative difference of the forward derivative and the gradient; both are exact but for rounding
 
 Function = Callable[..., Any]
@@ -187,6 +187,8 @@ def compare(subject: Subject, second: bool) -> Outcome:
     expected = subject.value(x)
     if abs(subject.given - expected) > AGREE * (1.0 + np.abs(flat(subject.result)).sum()):
         return Outcome("wrong", f"value {subject.given!r}, expected {expected!r}")
+    if np.isfinite(given).all() and np.abs(given).max() > LARGEST:
+        return Outcome("rough", "large slopes")
     first = judged(subject.value, x, given)
     if first.kind != "ok" or not second:
         return first

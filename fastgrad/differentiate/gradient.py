@@ -87,14 +87,12 @@ def reverse_program(
         if not results[0].kind.is_float:
             raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
     active = {n.id for n in inputs}
-    trial = reversal(program, active, wanted)
-    _, backward, _ = _run(trial, seeded)
+    _, backward = _settled(program, active, wanted, seeded)
     fixed = {n.id for n in inputs} | stored(program)
     program = coalesced(program, used(backward), fixed)
     wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
-    trial = reversal(program, active, wanted)
-    _run(trial, seeded)
-    final = reversal(program, active, wanted, undone(trial))
+    undo, _ = _settled(program, active, wanted, seeded)
+    final = reversal(program, active, wanted, undo)
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:
@@ -113,6 +111,20 @@ def reverse_program(
         doc=f"The {kind} of {program.name}, by one sweep back through it.",
     )
     return polished(tidied(made))
+
+
+def _settled(
+    program: Program, active: set[str], wanted: set[str], seeded: bool
+) -> tuple[set[int], list[Statement]]:
+    """The Stores to undo, and the reverse sweep that undoes them: undoing one may read what another has overwritten."""
+    undo: set[int] = set()
+    while True:
+        trial = reversal(program, active, wanted, undo)
+        _, backward, _ = _run(trial, seeded)
+        found = undo | undone(trial)
+        if found == undo:
+            return undo, backward
+        undo = found
 
 
 def clean(name: str) -> str:

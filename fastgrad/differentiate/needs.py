@@ -22,7 +22,7 @@ def content(value: Expr) -> set[str]:
 
 
 def undone(trial: Sweep) -> set[int]:
-    """The ids of the Stores to undo, from a trial reversal that undoes none."""
+    """The ids of the Stores to undo, from a trial reversal that undoes none or some of them."""
     order: dict[int, int] = {}
     loops: dict[int, list[int]] = {}
     _number(trial.program.body, [], order, loops)

@@ -285,3 +285,25 @@ def picked_entries_are_set_by_an_index_that_repeats(u, p, idx):
     a[idx] = p[:4] * a[1:5]
     a[idx] *= p[1]
     return np.sum(a * p)
+
+
+def overwritten_in_a_loop_that_counts(u, n):
+    a = u * 1.5
+    s = np.sum(a[:3] ** 2)
+    k = 0
+    while True:
+        k += 1
+        if k > 2:
+            break
+        a[0:2] += n * np.arange(2.0)
+    return s + np.sum(a * u)
+
+
+def place_of_a_write_is_overwritten(u, idx):
+    a = u * u
+    where = idx.copy()
+    s = np.sum(a**2)
+    for k in range(3):
+        a[where[k]] += 1.0 + k
+        where[k] = 0
+    return s + np.sum(a * u)
