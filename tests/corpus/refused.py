@@ -228,3 +228,9 @@ def row_in_the_place_of_a_matrix(T, C, flag):
         A = T[0]  # refused: another name
     A[0] = A[1] * A[2]
     return np.sum(T * T) + np.sum(A)
+
+
+def mask_of_a_matrix(A, x):
+    B = A.copy()
+    B[B > 0.1] = x  # refused: mask
+    return np.sum(B)

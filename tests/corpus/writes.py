@@ -160,11 +160,11 @@ def mask_is_set_to_a_vector(u, mask, r):
     return np.sum(a**3)
 
 
-def mask_is_set_in_a_loop(A, x, n):
-    B = A.copy()
+def mask_is_set_in_a_loop(u, x, n):
+    b = u.copy()
     for k in range(n):
-        B[k * 0.3 < B] *= x
-    return np.sum(B * B)
+        b[b > k * 0.3] *= x
+    return np.sum(b * b)
 
 
 def argument_is_written_and_there_is_a_text(u, x, mode, nothing):
