@@ -113,9 +113,7 @@ def reverse_program(
     return polished(tidied(made))
 
 
-def _settled(
-    program: Program, active: set[str], wanted: set[str], seeded: bool
-) -> tuple[set[int], list[Statement]]:
+def _settled(program: Program, active: set[str], wanted: set[str], seeded: bool) -> tuple[set[int], list[Statement]]:
     """The Stores to undo, and the reverse sweep that undoes them: undoing one may read what another has overwritten."""
     undo: set[int] = set()
     while True:
