@@ -14,6 +14,7 @@ import numpy as np
 from fastgrad.differentiate import recipes
 from fastgrad.differentiate.calling import Derivative
 from fastgrad.differentiate.custom import custom_gradient
+from fastgrad.differentiate.directions import Jacobian
 from fastgrad.differentiate.errors import DifferentiationError
 from fastgrad.differentiate.tangents import carries, moving
 
@@ -83,7 +84,7 @@ def jacobian(fun: Callable[..., Any], argnums: Argnums = 0) -> Derivative:
     """The Jacobian of a function of numbers and arrays: all derivatives of all elements of its result.
 
     Its shape is the shape of the result followed by that of the argument.  It is computed forward, a column at a time, or
-    where the result has far fewer elements than the arguments, in reverse, a row at a time.
+    where the result has far fewer elements than the arguments, in reverse, a row at a time: chosen for each list of shapes.
     fun, argnums and the errors (TypeError, ValueError, DifferentiationError where grad raises them): as in `grad`, but
     `fun` may return an array, or a tuple: then the result is a tuple as well.
     Source: Griewank and Walther, Evaluating Derivatives, 2nd ed. (2008); the shapes are those of jax.jacobian.
@@ -93,7 +94,7 @@ def jacobian(fun: Callable[..., Any], argnums: Argnums = 0) -> Derivative:
     >>> fg.jacobian(lambda x: np.array([x[0] * x[1], x[1] ** 2]))(np.array([2.0, 3.0])).tolist()
     [[3.0, 2.0], [0.0, 6.0]]
     """
-    return Derivative(fun, argnums, recipes.RECIPES["jacobian"])
+    return Jacobian(fun, argnums)
 
 
 def hessian(fun: Callable[..., Any], argnums: Argnums = 0) -> Derivative:

@@ -15,6 +15,7 @@ import corpus
 import numpy as np
 import pytest
 from interpreting import interpreted
+from trees import filled, flat, leaves
 
 import fastgrad as fg
 from fastgrad.differentiate.calling import Derivative
@@ -23,22 +24,6 @@ from fastgrad.differentiate.recipes import RECIPES
 CASES = {case.name: case for case in corpus.cases()}
 COMPILED = list(CASES) if os.environ.get("FASTGRAD_COMPILE_ALL") == "1" else list(CASES)[7::31]
 EXACT = 1e-10  # relative to the sum of absolute terms: both sides are exact but for rounding
-
-
-def leaves(tree):
-    return [leaf for entry in tree for leaf in leaves(entry)] if isinstance(tree, tuple | list) else [tree]
-
-
-def flat(tree):
-    return np.concatenate([np.ravel(leaf) for leaf in leaves(tree)]).astype(np.float64)
-
-
-def filled(tree, numbers):
-    """A tree of the same form with its numbers taken, in order, from an iterator over a flat vector."""
-    if isinstance(tree, tuple):
-        return tuple(filled(entry, numbers) for entry in tree)
-    values = np.array([next(numbers) for _ in range(np.size(tree))])
-    return values.reshape(np.shape(tree)) if np.ndim(tree) else float(values[0])
 
 
 class Subject:

@@ -7,6 +7,8 @@ Left out: what fg.jvp and the others take and return besides (test_differentiate
 from __future__ import annotations
 
 import math
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import pytest
 import fastgrad as fg
 from fastgrad.differentiate import recipes, terms
 from fastgrad.differentiate.kinds import kind_of
+from fastgrad.differentiate.recipes import RECIPES
 
 TABLE = np.linspace(-1.0, 1.0, 15).reshape(5, 3)
 VECTOR = np.array([0.9, 1.3, 0.7, 1.1, 0.6])
@@ -246,6 +249,32 @@ def test_wide_jacobians_are_computed_by_rows():
     tall = fg.jacobian(lambda x: np.concatenate((x, x * x)))
     tall(x)
     assert "a column for each" in tall.source
+
+
+def test_the_direction_is_chosen_for_each_shape():
+    jacobian = fg.jacobian(lambda x, n=2: np.array([np.sum(x**n), x[0] * x[-1]]))
+    directions = []
+    for size in (3, 40, 3, 40, 5, 50):
+        x = np.arange(1.0, size + 1.0)
+        first, again = jacobian(x), jacobian(x, n=2)
+        expected = np.vstack((2 * x, x[-1] * (x == 1) + (x == size)))
+        assert first.tolist() == again.tolist() == expected.tolist()
+        directions.append("a row for each" in jacobian.source)
+    assert directions == [False, True] * 3
+    assert pickle.loads(pickle.dumps(fg.jacobian(outputs)))(np.ones(2)).shape == (3, 2)
+
+
+def test_what_has_no_reverse_derivative_is_computed_forward(monkeypatch):
+    reverse = RECIPES["jacobian_by_rows"]
+
+    def refused(*args):
+        raise fg.DifferentiationError("has no reverse")
+
+    monkeypatch.setitem(RECIPES, "jacobian_by_rows", replace(reverse, sweep=refused))
+    jacobian = fg.jacobian(lambda x: np.sum(x**2) * np.ones(2))
+    for _ in range(2):
+        assert jacobian(np.ones(30)).shape == (2, 30)
+    assert "a column for each" in jacobian.source
 
 
 def test_jacobians_of_tuples():

@@ -36,7 +36,7 @@ from fastgrad.differentiate.calling import Derivative
 from fastgrad.differentiate.recipes import RECIPES
 
 TRIES = 4  # points at which a program is looked at before it is given up as one with too many kinks
-LARGEST = 1e6  # of values, beyond which finite differences say little
+LARGEST = 1e6  # of values and slopes, beyond which finite differences say little
 AGREE = 1e-9  # relative difference of the forward derivative and the gradient; both are exact but for rounding
 
 Function = Callable[..., Any]
@@ -107,6 +107,7 @@ class Subject:
         self.like = tuple(value for name, value in point.items() if name in ARGUMENTS)
         self.others = [value for name, value in point.items() if name not in ARGUMENTS]
         self.x = flat(self.like)
+        self.given = 0.0  # the weighted sum as the forward sweep computes it
         self.result = function(*self.arguments(self.x))
         self.size = flat(self.result).size
         self.weights = filled(self.result, iter(0.7 + 0.3 * np.arange(self.size)))
@@ -136,7 +137,8 @@ class Subject:
 
     def along(self, tangent: Array) -> float:
         """Its derivative along a tangent, forward."""
-        _, found = self.derivative("jvp")(*self.arguments(self.x), *filled(self.like, iter(tangent)))
+        value, found = self.derivative("jvp")(*self.arguments(self.x), *filled(self.like, iter(tangent)))
+        self.given = float(flat(value) @ flat(self.weights))
         return float(flat(found) @ flat(self.weights))
 
     def curved(self, tangent: Array) -> Array:
@@ -176,12 +178,17 @@ def examine(source: str, folder: Path, rng: np.random.Generator, run: Run, secon
 
 
 def compare(subject: Subject, second: bool) -> Outcome:
-    """Forward derivative against gradient, gradient against finite differences; the Hessian likewise."""
+    """Forward derivative against gradient, the value, gradient against finite differences; the Hessian likewise."""
     x, (tangent, other) = subject.x, subject.tangents
     given = subject.gradient(x)
     forward, reverse = subject.along(tangent), float(given @ tangent)
     if not near(forward, reverse, given, tangent):
         return Outcome("wrong", f"forward {forward!r}, reverse {reverse!r}")
+    expected = subject.value(x)
+    if abs(subject.given - expected) > AGREE * (1.0 + np.abs(flat(subject.result)).sum()):
+        return Outcome("wrong", f"value {subject.given!r}, expected {expected!r}")
+    if np.isfinite(given).all() and np.abs(given).max() > LARGEST:
+        return Outcome("rough", "large slopes")
     first = judged(subject.value, x, given)
     if first.kind != "ok" or not second:
         return first
@@ -224,7 +231,7 @@ class Failure:
         return f"program {self.number}, {self.outcome.kind}: {self.outcome.why}\n\n{self.small}\n{point}"
 
 
-def smallest(source: str, fails: Callable[[str], bool], patience: float) -> str:
+def smallest(source: str, fails: Callable[[str], bool], seconds: float, patience: float) -> str:
     """The failing program made small, with a line that says how far that is."""
     with tqdm(desc="making it small", unit=" candidates", disable=None) as line:
 
@@ -232,7 +239,7 @@ def smallest(source: str, fails: Callable[[str], bool], patience: float) -> str:
             line.set_postfix_str(f"{len(text.splitlines())} lines", refresh=False)
             line.update()
 
-        return shrinking.reduced(source, fails, patience=patience, told=told)
+        return shrinking.reduced(source, fails, seconds, patience, told)
 
 
 def fuzz(
@@ -241,10 +248,12 @@ def fuzz(
     programs: Iterable[int],
     run: Callable[[int], Run],
     seen: collections.Counter[str],
+    seconds: float = 60.0,
 ) -> Failure | None:
     """Examine the programs of these numbers until one fails, which is made small; `seen` counts what became of them.
 
     run: how the derivatives of the program of a number are run.  Of every second program, second derivatives are examined.
+    seconds: that making it small may take.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number in programs:
@@ -260,7 +269,7 @@ def fuzz(
             reason = re.sub(r"^.*, line \d+, in \w+|'\w+'", "", outcome.why) if outcome.kind == "refused" else ""
             seen[outcome.kind + reason] += 1
             if outcome.bad:
-                small = smallest(source, lambda text: looked_at(text).kind == outcome.kind, patience)  # noqa: B023
+                small = smallest(source, lambda text: looked_at(text).kind == outcome.kind, seconds, patience)  # noqa: B023
                 return Failure(number, source, small, looked_at(small))
     return None
 

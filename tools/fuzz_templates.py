@@ -17,7 +17,7 @@ NUMBERS = [
     "math.tanh(<n>)", "math.exp(-((<n>) ** 2))", "math.sqrt(1.0 + (<n>) ** 2)", "math.log(1.5 + (<n>) ** 2)",
     "math.atan2(<n>, 2.0 + (<n>) ** 2)", "abs(<n>)", "max(<n>, <n>)", "min(<n>, <n>)", "(<n> if <c> else <n>)",
     "(<n>) ** 2", "0.3 * (<n>) ** 3", "-(<n>)", "np.sin(<n>)", "math.erf(<n>)", "math.hypot(<n>, 1.0 + (<n>) ** 2)",
-    "math.lgamma(1.5 + (<n>) ** 2)", "(1.2 + (<n>) ** 2) ** 1.5", "np.where(<c>, <n>, <n>)", "sum((<n>, <n>, <k>))",
+    "math.lgamma(1.5 + (<n>) ** 2)", "(1.2 + (<n>) ** 2) ** 1.5", "float(np.where(<c>, <n>, <n>))", "sum((<n>, <n>, <k>))",
     "np.maximum(<n>, <n>)", "math.log1p((<n>) ** 2)", "float(<n>)", "(1.1 + (<n>) ** 2) ** (0.3 * math.sin(<n>))",
 ]  # fmt: skip
 OF_INDICES = ["<I> * <n>", "<n> ** <I>", "<n> / (<I> + 1)", "float(<I>) * <n>"]

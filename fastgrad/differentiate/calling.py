@@ -7,14 +7,11 @@ Left out: what is compiled (recipes.py), and how (compiling.py).
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from fastgrad.differentiate import compiling, recipes
 from fastgrad.differentiate.entrances import MISSING, Case, direct, entrance, last
@@ -121,9 +118,6 @@ class Derivative:
                 self._add(case)
         case.check(self.names, given)
         result = direct(case, self.names, self._space)(*given)
-        if known is None and self.recipe.label == "jacobian" and self._is_wide(given, result):
-            with self._lock, contextlib.suppress(DifferentiationError):
-                self._add(self.case(forms, recipes.RECIPES["jacobian_by_rows"]))
         if known is None and self.verify:
             self.verify(self, given, result)
         return result
@@ -132,11 +126,6 @@ class Derivative:
         """From now on calls of its forms go to this case, and those of what became stale to none."""
         self._cases = [case, *(old for old in self._cases if old.fresh() and old.forms != case.forms)]
         self._enter = self._entrance()
-
-    def _is_wide(self, given: list[Any], result: Any) -> bool:
-        """Are there so many more columns than rows that rows are cheaper, which cost about four times as much each?"""
-        columns = elements([given[k] for k in self.wrt])
-        return columns > 0 and columns > 4 * elements(result) / columns
 
     def _filled(self, args: tuple[Any, ...]) -> list[Any]:
         """The arguments with the function's defaults in place; TypeError where one is missing."""
@@ -159,15 +148,15 @@ class Derivative:
             form == form_of(read(), "captured", False, self._space) for read, form in case.captured
         )
 
-    def case(self, forms: tuple[Form, ...], recipe: recipes.Recipe | None = None, checks: bool = True) -> Case:
-        """The program for arguments of these forms (forms.py), compiled; recipe: another than the derivative's own.
+    def case(self, forms: tuple[Form, ...], checks: bool = True) -> Case:
+        """The program for arguments of these forms (forms.py), compiled.
 
         checks: an index outside of its array raises IndexError, as in Python.
 
         TypeError where a tangent is not of the kind that it must be; DifferentiationError where the function cannot be
         differentiated for such arguments.
         """
-        built = recipes.build(recipe or self.recipe, self._subject, self.names, forms, self.wrt, self.single, checks)
+        built = recipes.build(self.recipe, self._subject, self.names, forms, self.wrt, self.single, checks)
         captured = [(c.read, form_of(c.read(), c.path, False, self._space)) for c in built.captured]
         signature = [numba_type(form.kind) for form in forms] + [numba_type(form.kind) for _, form in captured]
         compiled = compiling.compiled(built.code, built.entry, signature, built.checks, built.compiled)
@@ -183,11 +172,6 @@ class Derivative:
                 return self.case(tuple(number_form(Kind("f8", 1)) for _ in self.names))
             except (DifferentiationError, TypeError):
                 raise error from None
-
-
-def elements(tree: Any) -> int:
-    """The number of numbers in nested tuples and lists."""
-    return sum(elements(item) for item in tree) if isinstance(tree, tuple | list) else int(np.size(tree))
 
 
 def remade(function: Any, argnums: Any, label: str, verify: Verify | None) -> Derivative:

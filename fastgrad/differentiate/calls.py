@@ -7,8 +7,9 @@ import inspect
 from typing import Any
 
 from . import comprehensions, methods, vocabulary
+from .assigning import named
 from .builder import Builder
-from .expressions import expression, starred
+from .expressions import before, expression, starred
 from .liveness import assigned, kept_by_functions
 from .program import Custom, Name, Op, Statement
 from .reading import plain, read
@@ -95,14 +96,18 @@ def _default_reader(target: Any, name: str) -> Any:
 
 def _arguments(b: Builder, scope: Scope, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
     args: list[Any] = []
-    for arg in node.args:
+    words = [word.value for word in node.keywords]
+    for k, arg in enumerate(node.args):
         if isinstance(arg, ast.Starred):
             args += starred(b, scope, arg)
         else:
-            args.append(expression(b, scope, arg))
+            args.append(before(b, scope, expression(b, scope, arg), *node.args[k + 1 :], *words))
     if any(word.arg is None for word in node.keywords):
         raise b.error("passes keywords that are not written out", node)
-    return args, {str(word.arg): expression(b, scope, word.value) for word in node.keywords}
+    return args, {
+        str(word.arg): before(b, scope, expression(b, scope, word.value), *words[k + 1 :])
+        for k, word in enumerate(node.keywords)
+    }
 
 
 def _of_generator(b: Builder, scope: Scope, function: Any, node: ast.Call) -> Any:
@@ -131,8 +136,7 @@ def _inline(
 
     def run(given: dict[str, Any]) -> Any:
         for name, value in given.items():
-            if isinstance(value, Op):
-                given[name] = b.bind(name, value)
+            given[name] = named(b, name, value)
         b.discards.append(at is b.discarded)
         try:
             return of_body(b, Scope(source, given, parent), node)

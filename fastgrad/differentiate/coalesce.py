@@ -110,9 +110,13 @@ def _index(body: list[Statement], s: Statement) -> int:
 def _outside(program: Program, loop: Statement) -> set[str]:
     """The names set outside of a loop."""
     inside = {id(s) for s in every([loop])}
-    return {name for s in every(program.body) if id(s) not in inside for name in assigned_here(s)} | {
-        leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None
-    }
+    return {name for s in every(program.body) if id(s) not in inside for name in assigned_here(s)} | _given(program)
+
+
+def _given(program: Program) -> set[str]:
+    """The names that have a value from the start, and so keep it: arguments, captured values."""
+    found = {leaf.id for tree in program.arguments for leaf in leaves(tree) if leaf is not None}
+    return found | {item.name.id for item in program.captured}
 
 
 def assigned_here(s: Statement) -> set[str]:
@@ -166,6 +170,8 @@ def _merged(program: Program, s: If, needed: set[str], fixed: set[str], later: s
             )
             if not kinds or {new, old} & (needed | fixed) or old in later or old in assigned([s]):
                 continue
+            if new in _given(program):
+                continue
             if new in assigned(other) and not _read_after_set(other, new, old) and not _read_after_set(one, new, old):
                 homes = [x for x in every(program.body) if isinstance(x, Assign) and x.target == new]
                 inside = {id(x) for x in every([s])}
@@ -200,7 +206,7 @@ def _entry(
         between = used(body[j + 1 : k])
         if not same or {new, old} & (needed | fixed) or old in used([loop]) | later | between:
             continue
-        if old in assigned([loop]):
+        if old in assigned([loop]) or new in _given(program):
             continue
         return new, old
     return None

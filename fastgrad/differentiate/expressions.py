@@ -4,6 +4,7 @@ statements in front."""
 from __future__ import annotations
 
 import ast
+import builtins
 import math
 import operator as operators
 from typing import Any
@@ -13,10 +14,10 @@ import numpy as np
 from .builder import Builder, as_value, known, lookup
 from .indexing import element
 from .operands import binary, number
-from .program import Expr, Name, Op, Statement
+from .program import Expr, Op, Statement
 from .recursion import Undetermined
 from .rules import make
-from .values import Closure, Items, Method, Scope, Static, flatten, is_expr
+from .values import Closure, Items, Method, Scope, Static, flatten, is_expr, refill
 
 _TESTS: dict[type, Any] = {
     ast.Eq: operators.eq, ast.NotEq: operators.ne, ast.Lt: operators.lt, ast.LtE: operators.le, ast.Gt: operators.gt,
@@ -68,19 +69,24 @@ def starred(b: Builder, scope: Scope, node: ast.Starred) -> tuple[Any, ...]:
 
 def _elements(b: Builder, scope: Scope, nodes: list[ast.expr]) -> list[Any]:
     found: list[Any] = []
-    for node in nodes:
+    for k, node in enumerate(nodes):
         if isinstance(node, ast.Starred):
             found += starred(b, scope, node)
         else:
-            value = expression(b, scope, node)
+            value = before(b, scope, expression(b, scope, node), *nodes[k + 1 :])
             found.append(b.operand(value) if is_expr(value) else value)
     return found
 
 
+def before(b: Builder, scope: Scope, value: Any, *later: ast.expr | None) -> Any:
+    """The value, computed now where what is evaluated later calls a function that may write into an array that it reads."""
+    if not any(node is not None and calls_users(scope, node) for node in later):
+        return value
+    return refill(value, [b.atom(leaf) if isinstance(leaf, Op) else leaf for leaf in flatten(value)])
+
+
 def _binary(b: Builder, scope: Scope, node: ast.BinOp) -> Any:
-    left = expression(b, scope, node.left)
-    if is_expr(left) and not isinstance(left, Name) and _calls_users(b, scope, node.right):
-        left = b.atom(left)  # the call may write into an array that `left` reads
+    left = before(b, scope, expression(b, scope, node.left), node.right)
     return binary(b, type(node.op), left, expression(b, scope, node.right), node)
 
 
@@ -135,10 +141,10 @@ def _logic(b: Builder, scope: Scope, node: ast.BoolOp) -> Any:
 
 
 def _compare(b: Builder, scope: Scope, node: ast.Compare) -> Any:
-    left = expression(b, scope, node.left)
+    left = before(b, scope, expression(b, scope, node.left), *node.comparators)
     result: Any = None
-    for operator, right_node in zip(node.ops, node.comparators, strict=True):
-        right = expression(b, scope, right_node)
+    for k, (operator, right_node) in enumerate(zip(node.ops, node.comparators, strict=True)):
+        right = before(b, scope, expression(b, scope, right_node), *node.comparators[k + 1 :])
         if len(node.ops) > 1 and isinstance(right, Op):
             right = b.atom(right)
         one = _comparison(b, operator, left, right, node)
@@ -260,7 +266,7 @@ def _static_attribute(b: Builder, base: Static, node: ast.Attribute) -> Any:
 
 
 def _subscript(b: Builder, scope: Scope, node: ast.Subscript) -> Any:
-    return element(b, scope, expression(b, scope, node.value), node, expression)
+    return element(b, scope, before(b, scope, expression(b, scope, node.value), node.slice), node, expression)
 
 
 def _lambda(b: Builder, scope: Scope, node: ast.Lambda) -> Any:
@@ -275,7 +281,8 @@ def closure(b: Builder, scope: Scope, node: ast.FunctionDef | ast.Lambda) -> Clo
         zip([a.arg for a in positional[len(positional) - len(args.defaults) :]], args.defaults, strict=True)
     )
     defaults |= {a.arg: d for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True) if d is not None}
-    return Closure(node, scope, {name: expression(b, scope, d) for name, d in defaults.items()})
+    values = {name: expression(b, scope, d) for name, d in defaults.items()}
+    return Closure(node, scope, {name: b.atom(v) if isinstance(v, Op) else v for name, v in values.items()})
 
 
 def _walrus(b: Builder, scope: Scope, node: ast.NamedExpr) -> Any:
@@ -298,13 +305,21 @@ def _call(b: Builder, scope: Scope, node: ast.Call) -> Any:
     return call(b, scope, node)
 
 
-def _calls_users(b: Builder, scope: Scope, node: ast.expr) -> bool:
+def calls_users(scope: Scope, node: ast.expr) -> bool:
     """May evaluating the node run a function of the user (which may write into arrays)?"""
     for part in ast.walk(node):
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-            value = scope.env.get(part.func.id)
-            if isinstance(value, Closure) or part.func.id not in dir(__import__("builtins")):
-                return True
+        if not isinstance(part, ast.Call):
+            continue
+        root = part.func
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if isinstance(part.func, ast.Attribute):
+            module = isinstance(root, ast.Name) and root.id in ("np", "numpy", "math")
+            if module or (part.func.attr in ARRAY_METHODS and part.func.attr != "fill"):
+                continue
+        elif isinstance(root, ast.Name) and hasattr(builtins, root.id) and root.id not in scope.env:
+            continue
+        return True
     return False
 
 

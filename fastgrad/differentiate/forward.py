@@ -78,7 +78,7 @@ class Forward:
     def program(self) -> Program:
         """All of it."""
         tangents = [self.dotted(tree) for tree in self.wrt]
-        body = self.block(self.source.body)
+        body = [*self.still(), *self.block(self.source.body)]
         name, arguments = f"{self.source.name}_dot", [*self.source.arguments, *tangents]
         return replace(self.source, name=name, arguments=arguments, body=body, kinds=self.kinds)
 
@@ -86,6 +86,14 @@ class Forward:
         """The tangent of a value, written out where it is zero."""
         _, tangent = self.dual(s, value)
         return tangent if tangent is not None else zero(value)
+
+    def still(self) -> list[Statement]:
+        """Zero for what is given without a tangent, and goes by the name of what has one later on."""
+        moved = {name.id for tree in self.wrt for name in leaves(tree)}
+        given = [name for tree in self.source.arguments for name in leaves(tree) if name is not None]
+        given += [item.name for item in self.source.captured]
+        found = [name for name in given if name.id in self.active - moved]
+        return [Assign(self.dot(name).id, zero(name)) for name in found]
 
     # ---- names -------------------------------------------------------------------------------------------------------
 

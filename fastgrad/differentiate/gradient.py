@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from .emit import source
 from .errors import DifferentiationError
 from .kinds import Kind
 from .lowering import lower
-from .needs import undone
+from .needs import settled, undone
 from .order import grown_before
 from .polish import polished
 from .program import (
@@ -92,21 +92,24 @@ def reverse_program(
             raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
     active = {n.id for n in inputs}
     program, callees = prepared(program, active)
-    trial = reversal(program, active, wanted, callees=callees)
-    _, backward, _ = _run(trial, seeded)
+
+    def begin(undo: Collection[int] = ()) -> Sweep:
+        return reversal(program, active, wanted, undo, callees)
+
+    def run(r: Sweep) -> list[Statement]:
+        return _run(r, seeded)[1]
+
+    _, backward = settled(begin, run)
     fixed = active | stored(program) | handed(program)
     program = coalesced(program, used(backward), fixed)
     functions = forms(program, callees, reversal)
     wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
-    trial = reversal(program, active, wanted, callees=callees)
-    _run(trial, seeded)
-    undo = undone(trial)
-    if undo and (easier := taken(trial, undo)):
+    trial = begin()
+    run(trial)
+    readers = undone(trial)
+    if readers and (easier := taken(trial, readers)):
         program = easier
-        trial = reversal(program, active, wanted, callees=callees)
-        _run(trial, seeded)
-        undo = undone(trial)
-    final = reversal(program, active, wanted, undo, callees)
+    final = begin(settled(begin, run)[0])
     forward, backward, seeds = _run(final, seeded)
     value = program.result
     if with_value:

@@ -83,11 +83,13 @@ def scatter_add_where(out: Any, mask: Any, value: Any) -> Any:
 
 
 def take_back(d: Any, index: Any) -> Any:
-    """The adjoint of the right side of out[index] = values: d[index], the last of equal places; d becomes 0 there."""
+    """The adjoint of the right side of out[index] = values: d[index], but 0 for all but the last of equal places."""
     out = np.zeros(index.shape + d.shape[1:], d.dtype)
     for k in range(index.size - 1, -1, -1):
         out[k] = d[index[k]]
         d[index[k]] = 0.0
+    for k in range(index.size):
+        d[index[k]] += out[k]  # as it was
     return out
 
 

@@ -95,6 +95,8 @@ def index_kind(b: Builder, array: Expr, index: tuple[Expr, ...], node: ast.AST |
         if item.kind.dtype == "slice":
             kept += 1 if isinstance(item, Op) and item.name == "newaxis" else 0
         elif item.kind.is_array and item.kind.dtype == "b1":
+            if item.kind.ndim > 1:
+                raise b.error("is a mask of more than one dimension, which Numba does not take: use np.where", node)
             fancy += 1
             removed += item.kind.ndim
             kept += 1

@@ -158,7 +158,7 @@ def cheap(r: Sweep, name: str, body: list[Statement]) -> Assign | None:
     if len(makers) != 1 or moved or not any(makers[0] is s for s in body):
         return None
     s = makers[0]
-    if name in r.mutable and source_of(s.value) is None:
+    if name in names(s.value) or (name in r.mutable and source_of(s.value) is None):
         return None
     written = {root for t in every(body) if isinstance(t, Store) for root in r.roots.get(t.base.id, set())}
     reads = [n for n in names(s.value) if r.roots.get(n, set()) & written]

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from . import liveness
-from .assigning import assign
+from .assigning import assign, named
 from .builder import Builder
 from .expressions import expression, static_truth
 from .kinds import B1, I8, Kind, join
@@ -27,7 +27,7 @@ def for_loop(b: Builder, scope: Scope, s: ast.For, live: set[str]) -> None:
     if items.static is not None and (len(items.static) <= MOST_UNROLLED):
         entry = dict(scope.env)
         try:
-            _unrolled(b, scope, s, items.static, live)
+            _unrolled(b, scope, s, tuple(named(b, "item", item) for item in items.static), live)
         except Undetermined:
             _skipped(scope, s, entry)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from .program import Expr, For, Move, Name, Op, Statement, Store, While, blocks, calls, every, expressions
@@ -62,6 +63,23 @@ def undone(trial: Sweep) -> dict[int, list[Reader]]:
                 if common or order[id(origin)] <= order[id(s)]:
                     found.setdefault(id(s), []).append(reader)
     return found
+
+
+def settled(
+    begin: Callable[[Collection[int]], Sweep], run: Callable[[Sweep], list[Statement]]
+) -> tuple[set[int], list[Statement]]:
+    """The ids of the Stores to undo, and the reverse sweep that undoes them: undoing one may read what another has overwritten.
+
+    begin: starts a sweep that undoes some; run: gives its reverse.
+    """
+    undo: set[int] = set()
+    while True:
+        trial = begin(undo)
+        backward = run(trial)
+        found = undo | undone(trial).keys()
+        if found == undo:
+            return undo, backward
+        undo = found
 
 
 def _number(body: list[Statement], chain: list[int], order: dict[int, int], loops: dict[int, list[int]]) -> None:

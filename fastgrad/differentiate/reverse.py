@@ -198,6 +198,7 @@ def store(r: Sweep, s: Store) -> list[Statement]:
             value = r.bind(f"d_{s.base.id}_part", make("copy", place))
     elif fancy and len(index) == 1:
         value = r.bind(f"d_{s.base.id}_part", make("take_back", d, index[0]))
+        r.emit(Store(d, index, number(0.0)))
     elif fancy:
         raise DifferentiationError(
             "writes with an index array in a way that has no derivative here", s.where, s.base.id

@@ -159,7 +159,7 @@ _HELPERS = [
         "power_slope",
         "power_slope({0}, {1})",
         floating,
-        ("b * power_slope(a, b - 1)", "pow(a, b - 1) * (1 + b * log_of_base(a))"),
+        ("where(b == 0, 0.0, b * power_slope(a, b - 1))", "pow(a, b - 1) * (1 + b * log_of_base(a))"),
         scalar="power_slope_scalar({0}, {1})",
     ),
     Rule("log_of_base", "log_of_base({0})", floating, ("1 / a",), scalar="log_of_base_scalar({0})", singular=True),

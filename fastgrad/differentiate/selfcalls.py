@@ -8,6 +8,7 @@ place: d_x[1:] stands for x[1:], and a call costs what it touches, not what the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from .coalesce import coalesced
 from .errors import DifferentiationError
 from .keeping import kept
 from .kinds import Kind
-from .needs import undone
+from .needs import settled
 from .order import grown_before
 from .program import (
     Assign,
@@ -182,14 +183,17 @@ def both_forms(callee: Reversed, callees: dict[str, Reversed], begin: Any) -> li
     """The forward and the reverse form of one function, for the tapes that are known so far."""
     function = callee.function
     inputs = {function.arguments[k].id for k in callee.wanted}
-    trial = begin(function, inputs, names_of_results(function), callees=callees)
-    _, backward, _ = run(trial, callee)
+
+    def start(part: Program, undo: Collection[int]) -> Sweep:
+        return begin(part, inputs, names_of_results(part), undo, callees)  # type: ignore[no-any-return]
+
+    def backwards(r: Sweep) -> list[Statement]:
+        return run(r, callee)[1]
+
+    _, backward = settled(lambda undo: start(function, undo), backwards)
     fixed = {p.id for p in function.arguments} | stored(function) | handed(function)
     body = coalesced(function, used(backward), fixed)
-    wanted = names_of_results(body)
-    trial = begin(body, inputs, wanted, callees=callees)
-    run(trial, callee)
-    r = begin(body, inputs, wanted, undone(trial), callees)
+    r = start(body, settled(lambda undo: start(body, undo), backwards)[0])
     forward, backward, seeds = run(r, callee)
     callee.tapes = sorted({*callee.tapes, *r.tapes.made})
     both = [name for dtype in callee.tapes for tape in [r.tapes.of(Kind(dtype))] for name in (tape.array, tape.top)]

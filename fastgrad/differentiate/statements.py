@@ -6,9 +6,10 @@ import ast
 from typing import Any
 
 from . import liveness
+from .aliases import source_of
 from .assigning import assign, named, store, write
 from .builder import Builder, as_value
-from .expressions import closure, expression, static_truth
+from .expressions import calls_users, closure, expression, static_truth
 from .indexing import getitem, index_of, whole
 from .looping import for_loop, while_loop
 from .merging import merge
@@ -92,6 +93,11 @@ def _augmented_element(b: Builder, scope: Scope, s: ast.AugAssign) -> None:
     index = tuple(
         b.atom(i) if i.kind.dtype != "slice" else i for i in index_of(b, scope, array, target.slice, expression)
     )
+    place = getitem(b, array, index, s)
+    if calls_users(scope, s.value) and (not place.kind.is_array or source_of(place) is None):
+        old = b.atom(place)  # an element is read first, as in Python; a slice is a view
+        write(b, array, index, binary(b, type(s.op), old, expression(b, scope, s.value), s), s)
+        return
     _in_place(b, array, index, s.op, expression(b, scope, s.value), s)
 
 

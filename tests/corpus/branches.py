@@ -262,3 +262,12 @@ def turned_with_an_argument_that_is_not_differentiated(x, y, u, power=2.0):
     while k < 2 and not y < x:
         break
     return np.sum(u * u)
+
+
+def argument_that_is_not_differentiated_is_set_in_a_branch(y, A, C, n, power=2.0):
+    if n > 5 and A[0, 0] < y:
+        power, s = np.sum(A), A[0, 0] * A[0, 1]
+        if A[0, 1] > -0.78:
+            power, s = -0.93, -s
+    total = 0.5 * y + 1.24 * power
+    return np.sum(A * C) * total

@@ -234,3 +234,64 @@ def default_is_first_used_in_a_loop(u, x):
         else:
             b = b - _shifted(u[k], b)
     return b
+
+
+def _raised(a, b=0.3):
+    for _ in range(3):
+        b += np.sum(a)
+    return b * a
+
+
+def global_number_starts_a_loop(u):
+    return np.sum(_raised(u, SCALE) * u)
+
+
+def global_array_or_a_product_of_it(x, y):
+    a = WEIGHTS * x
+    s = 0.0
+    for k in range(3):
+        a = WEIGHTS if y > 5.0 + k else a[:] * y
+        s += a[k]
+    return s * np.sum(a)
+
+
+def _set_first(a):
+    a[0] = 5.0 * a[1]
+    return 1.0
+
+
+def _read_late(t, a):
+    a[0] = 3.0
+    return t[0] * t[1]
+
+
+def array_is_read_before_a_call_that_writes_into_it(u):
+    a = u.copy()
+    row = np.array([a[0], _set_first(a), a[0]])
+    a[0] = u[0]
+    s = max(a[0], _set_first(a)) + a[0]
+    a[0] = u[1]
+    return s * row @ np.array([1.0, 2.0, 3.0]) + (a[0] < 9.0 * _set_first(a)) * a[0]
+
+
+def tuple_is_made_before_the_call(u):
+    a = u.copy()
+    return _read_late((a[0], a[1]), a) + a[0]
+
+
+def element_is_read_before_the_call_that_is_added(u):
+    a = u.copy()
+    a[0] += _set_first(a)
+    a[:2] *= _set_first(a)
+    a[0] *= a[0] * _set_first(a)
+    return a[0] * a[1] + a[2]
+
+
+def default_is_computed_with_the_function(u):
+    a = u.copy()
+
+    def inner(x=a[0]):
+        return x * a[0] * a[1]
+
+    a[0] = 2.0 * a[2]
+    return inner() * inner(a[3])

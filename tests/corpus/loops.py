@@ -305,3 +305,22 @@ def counter_changes_inside(u):
         i = i + 1
         s += u[i] * u[k]
     return s
+
+
+def tuple_of_entries_is_made_before_the_loop(u):
+    a = u.copy()
+    s = 0.0
+    for e, k in ((a[0], 1), (a[0] * a[1], 2)):
+        a[0] = 2.0 * a[1] * k
+        s += e * e
+    return s + a[0]
+
+
+def powers_of_zero(u, n):
+    s = 0.0
+    for k in range(n):
+        s += (u[0] - u[0] + u[1] * 0.0) ** k * u[2]
+    a = u * 0.0
+    for k in range(n):
+        s += np.sum(a**k * u)
+    return s

@@ -160,11 +160,11 @@ def mask_is_set_to_a_vector(u, mask, r):
     return np.sum(a**3)
 
 
-def mask_is_set_in_a_loop(A, x, n):
-    B = A.copy()
+def mask_is_set_in_a_loop(u, x, n):
+    b = u.copy()
     for k in range(n):
-        B[k * 0.3 < B] *= x
-    return np.sum(B * B)
+        b[b > k * 0.3] *= x
+    return np.sum(b * b)
 
 
 def argument_is_written_and_there_is_a_text(u, x, mode, nothing):
@@ -271,3 +271,39 @@ def write_under_a_condition(u, x):
         elif i > 2:
             a[i] -= x
     return np.sum(a * a)
+
+
+def picked_entries_are_set_twice(u, v, T):
+    a = u * 1.0
+    a[np.array([0, 4])] += T[1, 1, :2] ** 2
+    a[np.array([2, 4, 2])] = v[::2] * v[0]
+    return np.sum(a)
+
+
+def picked_entries_are_set_by_an_index_that_repeats(u, p, idx):
+    a = u * u
+    a[idx] = p[:4] * a[1:5]
+    a[idx] *= p[1]
+    return np.sum(a * p)
+
+
+def overwritten_in_a_loop_that_counts(u, n):
+    a = u * 1.5
+    s = np.sum(a[:3] ** 2)
+    k = 0
+    while True:
+        k += 1
+        if k > 2:
+            break
+        a[0:2] += n * np.arange(2.0)
+    return s + np.sum(a * u)
+
+
+def place_of_a_write_is_overwritten(u, idx):
+    a = u * u
+    where = idx.copy()
+    s = np.sum(a**2)
+    for k in range(3):
+        a[where[k]] += 1.0 + k
+        where[k] = 0
+    return s + np.sum(a * u)
