@@ -13,7 +13,7 @@ from typing import Any
 
 from fastgrad.differentiate.activity import passes
 from fastgrad.differentiate.adjoint import _power_slope as power_slope
-from fastgrad.differentiate.aliases import source_of
+from fastgrad.differentiate.aliases import source_of, stored
 from fastgrad.differentiate.errors import DifferentiationError
 from fastgrad.differentiate.kinds import Kind
 from fastgrad.differentiate.program import (
@@ -58,6 +58,7 @@ class Forward:
 
     def __init__(self, program: Program, wrt: Sequence[Any]) -> None:
         self.source, self.wrt = program, wrt
+        self.mutable = stored(program)
         self.kinds = dict(program.kinds)
         self.dots: dict[str, str] = {}
         self.count = 0
@@ -129,6 +130,9 @@ class Forward:
             self.out.append(s)
             return
         value, tangent = self.dual(s, s.value)
+        shared = {s.target, *(name for name, dot in self.dots.items() if tangent and dot == source_of(tangent))}
+        if tangent is not None and shared & self.mutable and source_of(tangent) and not source_of(s.value):
+            tangent = make("copy", tangent)  # the tangent of u + 1 is that of u, but no part of its memory
         both = [replace(s, value=value), Assign(self.dot(target).id, tangent or zero(target), where=s.where)]
         if tangent is not None and s.target in names(tangent):  # of the value that is about to be replaced
             both.reverse()

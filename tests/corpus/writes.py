@@ -239,3 +239,11 @@ def write_under_a_condition(u, x):
         elif i > 2:
             a[i] -= x
     return np.sum(a * a)
+
+
+def sum_with_a_number_is_new_memory(u, x):
+    a = u + 1.5
+    b = -(-u)
+    u[1:3] = u[:2] * x
+    u[0] = 0.0
+    return np.sum(a * a) + np.sum(a * b * u)
