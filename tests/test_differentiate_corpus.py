@@ -1,8 +1,8 @@
 """Every function of the corpus: its gradient against finite differences, forwards against backwards, second derivatives.
 
-Derivatives run as the plain Python that `.source` shows (tools/interpreting.py); a sample over all themes is compiled and
-has to give the same numbers.  FASTGRAD_COMPILE_ALL=1 compiles them all, which takes minutes.  What is refused is in
-test_differentiate_refused.py.
+Derivatives run as plain Python, the text that would be compiled (tools/interpreting.py); some as `.source` shows it, and a
+sample over all themes compiled, have to give the same numbers.  FASTGRAD_COMPILE_ALL=1 compiles them all, which takes
+minutes.  What is refused is in test_differentiate_refused.py.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fastgrad.differentiate.recipes import RECIPES
 
 CASES = {case.name: case for case in corpus.cases()}
 COMPILED = list(CASES) if os.environ.get("FASTGRAD_COMPILE_ALL") == "1" else list(CASES)[7::31]
+SHOWN = [name for k, name in enumerate(CASES) if name.startswith(("loops", "writes", "stencils")) or k % 7 == 0]
 EXACT = 1e-10  # relative to the sum of absolute terms: both sides are exact but for rounding
 
 
@@ -127,6 +128,20 @@ def test_second_derivatives(name):
         curvature = np.ravel(product(*subject.whole(at(point.ravel())), direction))
         report = fg.check_gradients(slope, point.ravel(), gradient=lambda _: curvature + 1.0)
     assert report.passed, f"{report}\n{curvature}"
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_source_that_is_shown_gives_the_same(name):
+    found = []
+    for shown in (False, True):
+        subject = Subject(CASES[name])
+        with interpreted(shown):
+            found.append(subject.backwards(subject.case.arguments()))
+    (value, gradient), (shown_value, shown_gradient) = found
+    np.testing.assert_array_equal(flat(shown_value), flat(value))
+    scale = np.max(np.abs(gradient), initial=1e-3)  # the sums of a loop that collects have another order
+    np.testing.assert_allclose(shown_gradient, gradient, rtol=1e-12, atol=1e-14 * scale)
 
 
 @pytest.mark.usefixtures("quiet")

@@ -1,13 +1,14 @@
-"""Derivatives as the plain Python that their `.source` shows: for tests and the fuzzer, which have no time to compile."""
+"""Derivatives as plain Python, the text that would be compiled: for tests and the fuzzer, which have no time to compile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
 import fastgrad.differentiate.compiling as compiling
+import fastgrad.differentiate.recipes as recipes
 
 
 def plain(text: str, entry: str, signature: Sequence[Any], checks: bool = False, meant: str = "") -> Any:
@@ -18,7 +19,13 @@ def plain(text: str, entry: str, signature: Sequence[Any], checks: bool = False,
 
 
 @contextmanager
-def interpreted() -> Iterator[None]:
-    """Whatever derivative is made or called for the first time inside is run by Python, not compiled."""
-    with mock.patch.object(compiling, "compiled", plain):
+def interpreted(shown: bool = False) -> Iterator[None]:
+    """Whatever derivative is made or called for the first time inside is run by Python, not compiled.
+
+    shown: what runs is what `.source` shows, without what is done to it for the compiler.
+    """
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(compiling, "compiled", plain))
+        for name in ("checked", "gathered", "unsigned") if shown else ():
+            patches.enter_context(mock.patch.object(recipes, name, lambda program: program))
         yield

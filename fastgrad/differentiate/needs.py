@@ -68,9 +68,9 @@ def undone(trial: Sweep) -> dict[int, list[Reader]]:
 def settled(
     begin: Callable[[Collection[int]], Sweep], run: Callable[[Sweep], list[Statement]]
 ) -> tuple[set[int], list[Statement]]:
-    """The ids of the Stores to undo, and the reverse sweep that undoes them: undoing one may read what another has overwritten.
+    """The ids of the Stores to undo, and the reverse sweep that undoes them.
 
-    begin: starts a sweep that undoes some; run: gives its reverse.
+    To undo one may read what another has overwritten. begin: starts a sweep that undoes some; run: gives its reverse.
     """
     undo: set[int] = set()
     while True:

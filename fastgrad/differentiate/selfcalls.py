@@ -184,16 +184,16 @@ def both_forms(callee: Reversed, callees: dict[str, Reversed], begin: Any) -> li
     function = callee.function
     inputs = {function.arguments[k].id for k in callee.wanted}
 
-    def start(part: Program, undo: Collection[int]) -> Sweep:
+    def started(part: Program, undo: Collection[int]) -> Sweep:
         return begin(part, inputs, names_of_results(part), undo, callees)  # type: ignore[no-any-return]
 
     def backwards(r: Sweep) -> list[Statement]:
         return run(r, callee)[1]
 
-    _, backward = settled(lambda undo: start(function, undo), backwards)
+    _, backward = settled(lambda undo: started(function, undo), backwards)
     fixed = {p.id for p in function.arguments} | stored(function) | handed(function)
     body = coalesced(function, used(backward), fixed)
-    r = start(body, settled(lambda undo: start(body, undo), backwards)[0])
+    r = started(body, settled(lambda undo: started(body, undo), backwards)[0])
     forward, backward, seeds = run(r, callee)
     callee.tapes = sorted({*callee.tapes, *r.tapes.made})
     both = [name for dtype in callee.tapes for tape in [r.tapes.of(Kind(dtype))] for name in (tape.array, tape.top)]

@@ -307,3 +307,11 @@ def place_of_a_write_is_overwritten(u, idx):
         a[where[k]] += 1.0 + k
         where[k] = 0
     return s + np.sum(a * u)
+
+
+def sum_with_a_number_is_new_memory(u, x):
+    a = u + 1.5
+    b = -(-u)
+    u[1:3] = u[:2] * x
+    u[0] = 0.0
+    return np.sum(a * a) + np.sum(a * b * u)
