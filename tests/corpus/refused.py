@@ -216,15 +216,6 @@ def recursion_given_an_array_twice(u, n):
     return np.sum(c * c)
 
 
-def row_in_the_place_of_a_matrix(T, C, flag):
-    if not flag:
-        A = C
-    else:
-        A = T[0]  # refused: another name
-    A[0] = A[1] * A[2]
-    return np.sum(T * T) + np.sum(A)
-
-
 def mask_of_a_matrix(A, x):
     B = A.copy()
     B[B > 0.1] = x  # refused: mask
