@@ -63,7 +63,7 @@ def test_a_planted_error_is_found_and_made_small(tmp_path):
 )
 def test_a_planted_error_of_the_forward_sweep_is_found(name, field, text):
     with mock.patch.dict(RULES, {name: replace(RULES[name], **{field: text})}):
-        failure, _ = fuzz(seed=12, size=6, count=60)
+        failure, _ = fuzz(seed=15, size=6, count=60)
     assert failure is not None and failure.outcome.kind == "wrong", failure
 
 
