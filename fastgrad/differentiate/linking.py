@@ -25,8 +25,10 @@ def lazily() -> Iterator[None]:
     """Whatever is compiled inside, by this thread alone meanwhile, is optimised and emitted when its address is asked for."""
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
+    from numba.core.runtime import rtsys
 
     with global_compiler_lock:
+        rtsys.initialize(cpu_target.target_context)  # its functions are asked for by name: they must not wait
         codegen = cpu_target.target_context.codegen()
         kind: Any = getattr(codegen, "_library_class", object)
         kind = lazy(kind)
@@ -35,7 +37,7 @@ def lazily() -> Iterator[None]:
         ):  # unlike what is known here; or inside of another `lazily`
             yield
             return
-        codegen._library_class = kind
+        codegen._library_class, kind.met_recursion = kind, False
         context, made = cpu_target.target_context, cpu_target.target_context.create_cfunc_wrapper
         context.create_cfunc_wrapper = lambda *args, **kwargs: inner() or made(*args, **kwargs)
         try:
@@ -94,11 +96,14 @@ def lazy(eager: Any) -> Any:
     class Library(eager):  # type: ignore[misc]
         """Finalized means: all that it needs is linked in.  The rest follows when it is first entered."""
 
-        waiting = False
+        waiting = met_recursion = False
 
         def _optimize_final_module(self) -> None:
-            self.waiting = not any(v.name.startswith(UNRESOLVED) for v in self._final_module.global_variables)
-            if not self.waiting:  # recursion: its address is asked for by name, while code is being linked
+            # what calls a function that is not compiled yet finds it by name once that is emitted: nothing waits from here on
+            if any(v.name.startswith(UNRESOLVED) for v in self._final_module.global_variables):
+                type(self).met_recursion = True
+            self.waiting = not type(self).met_recursion
+            if not self.waiting:
                 super()._optimize_final_module()
 
         def _finalize_final_module(self) -> None:
