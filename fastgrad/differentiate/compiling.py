@@ -9,7 +9,6 @@ Left out: where the files lie and whose they are (caching.py).
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import linecache
 import math
@@ -101,15 +100,12 @@ def loaded(work: Work, path: Path | None) -> Any:
 
     module = module_of(work.name, work.text, path, work.meant)
     enliven(module)
-    others = selftyped.definitions(ast.parse(work.text)).keys() - {work.entry}
-    for other in others:
+    for other in selftyped.definitions(ast.parse(work.text)).keys() - {work.entry}:
         setattr(module, other, njit(boundscheck=work.checks, **OPTIONS)(getattr(module, other)))
-    # the address of a function that calls itself is asked for while it is being linked
-    linked = contextlib.nullcontext() if others else linking.lazily()
     dispatcher = njit(boundscheck=work.checks, **OPTIONS)(getattr(module, work.entry))
     if path is not None:
         linking.from_disk(dispatcher)
-    with linked, warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
+    with linking.lazily(), warnings.catch_warnings():  # what a slice costs in `@` is not what the caller can change
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         dispatcher.compile(work.signature)
     return dispatcher
