@@ -105,10 +105,8 @@ def fill(pattern: str, e: Op) -> str:
         "dtype": lambda: DTYPES.get(e.attr("dtype", ""), ""),
     }
     words |= {str(k): partial(text, arg, _ATOM if method and k == 0 else inner) for k, arg in enumerate(e.args)}
-    for (
-        key,
-        word,
-    ) in words.items():  # only what the pattern has is written: else each level would write the next five times
+    for key, word in words.items():
+        # only what the pattern has is written: else each level would write the next five times
         if f"{{{key}}}" in pattern:
             pattern = pattern.replace(f"{{{key}}}", word())
     return pattern.replace(", np.float64)", ")") if e.name in ("zeros", "ones", "empty") else pattern

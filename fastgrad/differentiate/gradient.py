@@ -79,17 +79,8 @@ def reverse_program(
     check(program)
     program = with_own_memory(program)
     inputs = [leaf for k in argnums for leaf in leaves(program.arguments[k]) if leaf is not None and leaf.kind.is_float]
-    last = program.body[-1]
-    if aux and not (isinstance(program.result, tuple) and len(program.result) == 2):
-        raise DifferentiationError("does not return a pair: has_aux=True is for (value, anything)", last.where)
-    results = leaves(program.result[0] if aux else program.result)
-    wanted = {leaf.id for leaf in results if isinstance(leaf, Name)}
-    if not seeded:
-        if len(results) != 1 or results[0].kind.is_array:
-            what = "a tuple" if len(results) != 1 else str(results[0].kind)
-            raise DifferentiationError(f"returns {what}: a gradient is that of one number", last.where)
-        if not results[0].kind.is_float:
-            raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", last.where)
+    _check_result(program, seeded, aux)
+    wanted = _differentiated(program, aux)
     active = {n.id for n in inputs}
     program, callees = prepared(program, active)
 
@@ -103,7 +94,7 @@ def reverse_program(
     fixed = active | stored(program) | handed(program)
     program = coalesced(program, used(backward), fixed)
     functions = forms(program, callees, reversal)
-    wanted = {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
+    wanted = _differentiated(program, aux)
     trial = begin()
     run(trial)
     readers = undone(trial)
@@ -129,6 +120,26 @@ def reverse_program(
         doc=f"The {kind} of {program.name}, by one sweep back through it.",
     )
     return polished(tidied(made))
+
+
+def _check_result(program: Program, seeded: bool, aux: bool) -> None:
+    """DifferentiationError where what is returned has no gradient."""
+    where = program.body[-1].where
+    if aux and not (isinstance(program.result, tuple) and len(program.result) == 2):
+        raise DifferentiationError("does not return a pair: has_aux=True is for (value, anything)", where)
+    results = leaves(program.result[0] if aux else program.result)
+    if seeded:
+        return
+    if len(results) != 1 or results[0].kind.is_array:
+        what = "a tuple" if len(results) != 1 else str(results[0].kind)
+        raise DifferentiationError(f"returns {what}: a gradient is that of one number", where)
+    if not results[0].kind.is_float:
+        raise DifferentiationError(f"returns {results[0].kind}, which has no derivative", where)
+
+
+def _differentiated(program: Program, aux: bool) -> set[str]:
+    """The names of the results that are differentiated."""
+    return {leaf.id for leaf in leaves(program.result[0] if aux else program.result) if isinstance(leaf, Name)}
 
 
 def clean(name: str) -> str:

@@ -32,9 +32,8 @@ def lazily() -> Iterator[None]:
         codegen = cpu_target.target_context.codegen()
         kind: Any = getattr(codegen, "_library_class", object)
         kind = lazy(kind)
-        if kind is None or "_library_class" in vars(
-            codegen
-        ):  # unlike what is known here; or inside of another `lazily`
+        # unlike what is known here; or inside of another `lazily`
+        if kind is None or "_library_class" in vars(codegen):
             yield
             return
         codegen._library_class, kind.met_recursion = kind, False
