@@ -83,6 +83,8 @@ class Tapes:
         for tape in {tape.array.id: tape for tape in (self.of(value.kind) for value in arrays)}.values():
             sizes = [make("size", value) for value in arrays if self.of(value.kind) is tape]
             room = functools.reduce(lambda a, b: make("add", a, b), sizes)
+            if tape is self.of(I8):  # where the shapes of all arrays go, too, before its last array does
+                room = make("add", room, Lit(sum(value.kind.ndim for value in arrays), I8))
             made.append(Assign(tape.array.id, make("grow", tape.array, make("add", tape.top, room)), where=where))
         for value in arrays:
             made += self.push_array(value, where)

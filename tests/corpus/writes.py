@@ -315,3 +315,16 @@ def sum_with_a_number_is_new_memory(u, x):
     u[1:3] = u[:2] * x
     u[0] = 0.0
     return np.sum(a * a) + np.sum(a * b * u)
+
+
+def masks_and_other_arrays_fill_the_tapes(u, v):
+    a = u * 1.0
+    b = v * 0.5
+    for i in range(40):
+        c = np.concatenate((a[1:3], b[:2]))
+        mask = a > 0.1 * i
+        part = c * c
+        a[mask] = np.sum(part) * 0.05
+        b[0] += np.sum(part * np.sin(c)) * 0.1
+        a[i % 5] = b[i % 5] * u[i % 5]
+    return np.sum(a * a) + np.sum(b)
