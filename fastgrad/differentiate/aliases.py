@@ -26,6 +26,7 @@ from .program import (
     blocks,
     calls,
     every,
+    inside,
     leaves,
     used,
 )
@@ -141,9 +142,9 @@ def _read_behind(body: list[Statement], later: set[str]) -> set[str]:
         after = later | used(body[k + 1 :])
         if isinstance(s, If):
             found |= {x.target for x in every([s]) if isinstance(x, Assign)} & after
-        inside = after | exposed([s]) if isinstance(s, For | While) else after
+        around = after | exposed([s]) if isinstance(s, For | While) else after
         for block in blocks(s):
-            found |= _read_behind(block, inside)
+            found |= _read_behind(block, around)
     return found
 
 
@@ -211,11 +212,7 @@ def with_own_memory(program: Program) -> Program:
         for s in body:
             if isinstance(s, Assign) and is_handed_on(s, mutable, apart):
                 s = replace(s, value=Op("copy", (s.value,), s.value.kind))
-            elif isinstance(s, If):
-                s = replace(s, body=block(s.body), orelse=block(s.orelse))
-            elif isinstance(s, For | While):
-                s = replace(s, body=block(s.body))
-            made.append(s)
+            made.append(inside(s, block))
         return made
 
     return replace(program, body=block(program.body)) if mutable else program

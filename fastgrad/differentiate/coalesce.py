@@ -22,6 +22,7 @@ from .program import (
     assigned,
     blocks,
     every,
+    inside,
     leaves,
     substitute,
     used,
@@ -52,11 +53,7 @@ def _without_idle(body: list[Statement]) -> list[Statement]:
             if not pairs:
                 continue
             s = replace(s, targets=[t for t, _ in pairs], values=[v for _, v in pairs])
-        elif isinstance(s, If):
-            s = replace(s, body=_without_idle(s.body), orelse=_without_idle(s.orelse))
-        elif isinstance(s, For | While):
-            s = replace(s, body=_without_idle(s.body))
-        kept.append(s)
+        kept.append(inside(s, _without_idle))
     return kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .kinds import B1, I8
-from .program import Call, Expr, For, If, Lit, Op, Program, Raise, Statement, While, unused
+from .program import Call, Expr, If, Lit, Op, Program, Raise, Statement, inside, unused
 
 MOST = 1000  # calls, as Python itself allows; measured: 0.7 kB of stack each for numbers, up to 2.7 kB with arrays, of 8 MB
 
@@ -28,9 +28,5 @@ def counted(body: list[Statement], level: Expr) -> list[Statement]:
     for s in body:
         if isinstance(s, Call):
             s = replace(s, args=[*s.args, level])
-        elif isinstance(s, If):
-            s = replace(s, body=counted(s.body, level), orelse=counted(s.orelse, level))
-        elif isinstance(s, For | While):
-            s = replace(s, body=counted(s.body, level))
-        made.append(s)
+        made.append(inside(s, lambda block: counted(block, level)))
     return made

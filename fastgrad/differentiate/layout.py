@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from .aliases import contiguous, stored, values_of
 from .kinds import B1
-from .program import Assign, For, If, Op, Program, Raise, Statement, While
+from .program import Assign, If, Op, Program, Raise, Statement, inside
 
 TEXT = (
     "raise ValueError('{}, written into, is a view in NumPy for arrays of this shape and cannot be one here: copy it')"
@@ -25,17 +25,13 @@ def with_copies(program: Program) -> Program:
     def block(body: list[Statement]) -> list[Statement]:
         made: list[Statement] = []
         for s in body:
-            if isinstance(s, If):
-                s = replace(s, body=block(s.body), orelse=block(s.orelse))
-            elif isinstance(s, For | While):
-                s = replace(s, body=block(s.body))
-            elif isinstance(s, Assign) and s.target in mutable and isinstance(s.value, Op):
+            if isinstance(s, Assign) and s.target in mutable and isinstance(s.value, Op):
                 value = s.value
                 if value.name in ("reshape", "ravel") and not contiguous(value.args[0], makers):
                     test = Op(f"{value.name}_shares", value.args, B1)
                     made.append(If(test, [Raise(TEXT.format(value.name), where=s.where)], where=s.where))
                     s = replace(s, value=Op("copy", (value,), value.kind))
-            made.append(s)
+            made.append(inside(s, block))
         return made
 
     return replace(program, body=block(program.body)) if mutable else program

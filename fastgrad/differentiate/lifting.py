@@ -17,18 +17,16 @@ from .program import (
     Assign,
     Call,
     Expr,
-    For,
-    If,
     Name,
     Op,
     Program,
     Return,
     Statement,
     Store,
-    While,
     assigned,
     calls,
     every,
+    inside,
     substitute,
     used,
 )
@@ -129,11 +127,7 @@ def written_back(b: Builder, body: list[Statement], written: dict[str, list[int]
     """The statements, in which a call is followed by writing back what it has written."""
     made: list[Statement] = []
     for s in body:
-        if isinstance(s, If):
-            s = replace(s, body=written_back(b, s.body, written), orelse=written_back(b, s.orelse, written))
-        elif isinstance(s, For | While):
-            s = replace(s, body=written_back(b, s.body, written))
-        made.append(s)
+        made.append(inside(s, lambda block: written_back(b, block, written)))
         if isinstance(s, Call) and written.get(s.function):
             made += stores(b, s, written[s.function])
     return made

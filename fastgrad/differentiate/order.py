@@ -14,7 +14,6 @@ from .program import (
     Call,
     Expr,
     For,
-    If,
     Lit,
     Move,
     Name,
@@ -26,6 +25,7 @@ from .program import (
     blocks,
     every,
     expressions,
+    inside,
     names,
     walk,
 )
@@ -165,10 +165,7 @@ def grown_before(body: list[Statement], tapes: dict[str, str]) -> list[Statement
     """Room on the tapes for a whole loop is made before the loop. tapes: tape -> its top."""
     made: list[Statement] = []
     for s in body:
-        if isinstance(s, If):
-            s = replace(s, body=grown_before(s.body, tapes), orelse=grown_before(s.orelse, tapes))
-        elif isinstance(s, For | While):
-            s = replace(s, body=grown_before(s.body, tapes))
+        s = inside(s, lambda block: grown_before(block, tapes))
         if isinstance(s, For):
             for tape, top in tapes.items():
                 rooms = _growth(s.body, tape)
@@ -211,7 +208,5 @@ def _without_growth(body: list[Statement], tape: str) -> list[Statement]:
     for s in body:
         if isinstance(s, Assign) and s.target == tape:
             continue
-        if isinstance(s, If):
-            s = replace(s, body=_without_growth(s.body, tape), orelse=_without_growth(s.orelse, tape))
-        kept.append(s)
+        kept.append(inside(s, lambda block: _without_growth(block, tape)))
     return kept

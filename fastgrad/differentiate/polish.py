@@ -13,7 +13,6 @@ from .program import (
     Call,
     Expr,
     For,
-    If,
     Lit,
     Move,
     Name,
@@ -23,6 +22,7 @@ from .program import (
     While,
     assigned,
     every,
+    inside,
     leaves,
     substitute,
     used,
@@ -75,11 +75,7 @@ def _kept(body: list[Statement], change: dict[str, Expr]) -> list[Statement]:
     for s in body:
         if isinstance(s, Assign) and s.target in change:
             continue
-        if isinstance(s, If):
-            s = replace(s, body=_kept(s.body, change), orelse=_kept(s.orelse, change))
-        elif isinstance(s, For | While):
-            s = replace(s, body=_kept(s.body, change))
-        kept.append(s)
+        kept.append(inside(s, lambda block: _kept(block, change)))
     return kept
 
 
@@ -92,13 +88,9 @@ def _folded(body: list[Statement]) -> list[Statement]:
             if source_of(value) and not source_of(s.value):
                 value = Op("copy", (value,), value.kind)  # arithmetic gives new memory, whatever the numbers
             s = replace(s, value=value)
-        elif isinstance(s, If):
-            s = replace(s, body=_folded(s.body), orelse=_folded(s.orelse))
-        elif isinstance(s, For | While):
-            s = replace(s, body=_folded(s.body))
         elif hasattr(s, "value"):
             s = replace(s, value=folded(s.value))  # type: ignore[call-arg]
-        kept.append(s)
+        kept.append(inside(s, _folded))
     return kept
 
 

@@ -272,6 +272,13 @@ def blocks(statement: Statement) -> list[list[Statement]]:
     return [statement.body] if isinstance(statement, For | While) else []
 
 
+def inside(statement: Statement, change: Callable[[list[Statement]], list[Statement]]) -> Statement:
+    """The statement with each of its blocks changed; itself where it has none."""
+    if isinstance(statement, If):
+        return replace(statement, body=change(statement.body), orelse=change(statement.orelse))
+    return replace(statement, body=change(statement.body)) if isinstance(statement, For | While) else statement
+
+
 def every(body: list[Statement]) -> Iterator[Statement]:
     """Every statement, those inside of others too, in order."""
     for statement in body:

@@ -19,15 +19,14 @@ from .program import (
     Assign,
     Expr,
     For,
-    If,
     Name,
     Op,
     Program,
     Statement,
     Store,
-    While,
     every,
     expressions,
+    inside,
     unused,
 )
 from .sweep import Sweep
@@ -106,10 +105,7 @@ def _reads(value: Expr, name: str) -> list[Op] | None:
 def _block(body: list[Statement], wanted: Wanted, kinds: dict[str, Kind]) -> list[Statement]:
     made: list[Statement] = []
     for s in body:
-        if isinstance(s, If):
-            s = replace(s, body=_block(s.body, wanted, kinds), orelse=_block(s.orelse, wanted, kinds))
-        elif isinstance(s, For | While):
-            s = replace(s, body=_block(s.body, wanted, kinds))
+        s = inside(s, lambda block: _block(block, wanted, kinds))
         for element in wanted.get(id(s), []) if isinstance(s, Assign | Store) else []:
             base = element.args[0]
             assert isinstance(base, Name) and isinstance(s, Assign | Store)

@@ -22,6 +22,7 @@ from .program import (
     calls,
     every,
     expressions,
+    inside,
     names,
 )
 
@@ -225,9 +226,5 @@ def _narrowed(body: list[Statement], needed: dict[str, set[int]], read: dict[str
             targets = [t for k, t in enumerate(s.targets) if k in needed[s.function]]
             args = [arg for k, arg in enumerate(s.args) if k in read[s.function]]
             s = replace(s, targets=targets, args=args, written=())
-        elif isinstance(s, If):
-            s = replace(s, body=_narrowed(s.body, needed, read), orelse=_narrowed(s.orelse, needed, read))
-        elif isinstance(s, For | While):
-            s = replace(s, body=_narrowed(s.body, needed, read))
-        made.append(s)
+        made.append(inside(s, lambda block: _narrowed(block, needed, read)))
     return made
