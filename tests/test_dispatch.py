@@ -65,6 +65,23 @@ def test_threads_follow_the_affinity():
     run("os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); assert fg.dispatch.available_threads() == 1")
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinities of threads")
+def test_every_thread_keeps_its_affinity():
+    code = """
+def affinities():
+    return {frozenset(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")}
+before = affinities()
+both = train(threads=2)
+assert affinities() == before, (affinities(), before)
+one = {min(os.sched_getaffinity(0))}
+for task in os.listdir("/proc/self/task"):
+    os.sched_setaffinity(int(task), one)
+assert train(threads=2) == both    # two threads that have one core between them
+assert affinities() == {frozenset(one)}
+"""
+    run(code)
+
+
 def test_quota_of_the_container(tmp_path, monkeypatch):
     (tmp_path / "cpu.max").write_text("150000 100000\n")
     monkeypatch.setattr(dispatch, "_quota_files", lambda: (tmp_path / "cpu.max",))

@@ -285,3 +285,21 @@ def test_what_is_not_finite_passes_through_and_nothing_else_is_touched(rng):
         opt.update(w, g, state)
         opt.update(clean, np.where(np.arange(64) == 13, 1.0, g), clean_state)
         assert np.isnan(w[13]) and (np.delete(w, 13) == np.delete(clean, 13)).all(), name
+
+
+@pytest.mark.parametrize("level", dispatch.usable_levels())
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_roots_over_the_whole_range(level, dtype, rng, monkeypatch):
+    # step 1 from zero slots divides by sqrt(g^2) = |g|; without it the step is not lr, whatever the size of g
+    monkeypatch.setattr(dispatch, "isa", lambda: level)
+    limits = np.finfo(dtype)
+    top = np.log10(limits.max) / 2 - 0.1
+    g = 10 ** rng.uniform(np.log10(limits.tiny) / 2 + 0.1, top, 1003) * rng.choice([-1, 1], 1003)
+    g[::50], g[7], g[27] = 0, np.inf, np.nan
+    g = g.astype(dtype)
+    optimizer = fg.Adagrad(lr=1.0, eps=0.0 if dtype == "float64" else 1e-30)
+    w = np.zeros(1003, dtype)
+    with np.errstate(all="ignore"):
+        expected = -g / (np.sqrt(g * g) + g.dtype.type(optimizer.eps))
+    optimizer.update(w, g, optimizer.init(w))
+    np.testing.assert_allclose(w, expected, rtol=3 * limits.eps)

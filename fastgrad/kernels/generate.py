@@ -6,7 +6,8 @@ Each block is a plain loop over contiguous values.  The header that comes out is
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..catalog import ACTIVATIONS, LOSSES, OPTIMIZERS, VOCABULARY, Activation, Loss, Optimizer
 from ..formulas import Block, emit_scalar, expand_hyper, parse, slots_of, variants
@@ -18,18 +19,50 @@ _HEAD = """/* Written by fastgrad/kernels/generate.py from fastgrad/catalog.py: 
 """
 
 
-def _loop(block: Block, lines: Iterable[tuple[str, ast.expr]], loads: Mapping[str, str], stores: Iterable[str]) -> str:
+def _loop(
+    block: Block,
+    lines: Iterable[tuple[str, ast.expr]],
+    loads: Mapping[str, str],
+    stores: Iterable[str],
+    kind: str = "real",
+) -> str:
     """A loop body: loads, the formula's lines, stores.  Names get a prefix so that none can clash with C's."""
     names = dict.fromkeys([*loads, *(name for name, _ in lines)])
-    text = [f"        real {', '.join('v_' + n for n in names)};"]
+    text = [f"        {kind} {', '.join('v_' + n for n in names)};"]
     text += [f"        v_{name} = {source};" for name, source in loads.items()]
     text += [f"        v_{name} = {block.emit(expression)};" for name, expression in lines]
     return "\n".join([*text, *(f"        {s}" for s in stores)])
 
 
-def _function(head: str, constants: int, body: str, before: str = "") -> str:
+def _loops(
+    block: Block, lines: Sequence[tuple[str, ast.expr]], loads: Mapping[str, str], stores: Mapping[str, str]
+) -> str:
+    """The loop over n values of arrays: the plain one, and before it, for formulas of arithmetic and roots alone, one over
+    whole vectors with `v_sqrt` (simd.h), where the kernels have that: it is faster than what the compiler makes of a root."""
+    whole = _loop(
+        block,
+        lines,
+        {k: f"v_load({a} + i)" for k, a in loads.items()},
+        [f"v_store({a} + i, v_{k});" for k, a in stores.items()],
+        "V",
+    )
+    plain = _loop(
+        block, lines, {k: f"{a}[i]" for k, a in loads.items()}, [f"{a}[i] = v_{k};" for k, a in stores.items()]
+    )
+    if set(re.findall(r"vm_\w+|\?", plain)) != {"vm_sqrt"}:
+        return _each("0", plain)
+    head = "    intp begin = 0;\n#ifdef FAST_ROOT\n    for (; begin + LANES <= n; begin += LANES) {\n"
+    body = "        const intp i = begin;\n" + whole.replace("vm_sqrt", "v_sqrt")
+    return f"{head}{body}\n    }}\n#endif\n{_each('begin', plain)}"
+
+
+def _each(begin: str, body: str) -> str:
+    return f"    INDEPENDENT for (intp i = {begin}; i < n; i++) {{\n{body}\n    }}\n"
+
+
+def _function(head: str, constants: int, loops: str, before: str = "") -> str:
     consts = "".join(f"    const real c{k} = c[{k}];\n" for k in range(constants))
-    return f"{head} {{\n{consts}{before}    INDEPENDENT for (intp i = 0; i < n; i++) {{\n{body}\n    }}\n}}\n"
+    return f"{head} {{\n{consts}{before}{loops}}}\n"
 
 
 def _elementwise(name: str, text: str) -> str:
@@ -38,7 +71,7 @@ def _elementwise(name: str, text: str) -> str:
     block = Block(frozenset(), {n: f"v_{n}" for n in (*formula.names, *(n for n, _ in formula.lines))})
     assert formula.value is not None
     body = _loop(block, formula.lines, {"z": "z[i]"}, [f"a[i] = {block.emit(formula.value)};"])
-    return _function(f"static void {name}(readonly_ z, only a, intp n)", 0, body)
+    return _function(f"static void {name}(readonly_ z, only a, intp n)", 0, _each("0", body))
 
 
 def _derivative(row: Activation) -> str:
@@ -48,7 +81,7 @@ def _derivative(row: Activation) -> str:
     loads: dict[str, str] = {n: f"{n}[i]" for n in ("z", "a") if n in formula.names}
     assert formula.value is not None
     body = _loop(block, formula.lines, loads, [f"g[i] *= {block.emit(formula.value)};"])
-    return _function(f"static void {row.name}_grad(readonly_ z, readonly_ a, only g, intp n)", 0, body)
+    return _function(f"static void {row.name}_grad(readonly_ z, readonly_ a, only g, intp n)", 0, _each("0", body))
 
 
 def _activation(row: Activation) -> tuple[str, str]:
@@ -102,7 +135,7 @@ def _loss_block(row: Loss) -> str:
     scalars = "".join(f"    const double s_{name} = h[{k}]; (void)s_{name};\n" for k, name in enumerate(row.hyper))
     scalars += "".join(f"    c[{k}] = {text};\n" for k, text in enumerate(block.constants))
     prepare = f"static void {row.name}_prepare(const double *h, double *c) {{\n    (void)h; (void)c;\n{scalars}}}\n"
-    return prepare + _function(head, len(block.constants), body, "    (void)c;\n")
+    return prepare + _function(head, len(block.constants), _each("0", body), "    (void)c;\n")
 
 
 def _optimizer(row: Optimizer) -> tuple[str, list[str]]:
@@ -116,14 +149,15 @@ def _optimizer(row: Optimizer) -> tuple[str, list[str]]:
         names = {*update.names, *(n for n, _ in update.lines)}
         block = Block(frozenset(scalars), {n: f"v_{n}" for n in names})
         written = {n for n, _ in update.lines}
-        loads = {"g": "g[i]", "w": "w[i]"} | {s: f"s_{s}[i]" for s in slots}
-        stores = (["w[i] = v_w;"] if "w" in written else []) + [f"s_{s}[i] = v_{s};" for s in slots if s in written]
-        body = _loop(block, update.lines, {k: v for k, v in loads.items() if k in names}, stores)
+        arrays = {"g": "g", "w": "w"} | {s: f"s_{s}" for s in slots}
+        loads = {k: a for k, a in arrays.items() if k in names}
+        stores = {k: a for k, a in arrays.items() if k != "g" and k in written}
+        loops = _loops(block, update.lines, loads, stores)
         pointers = "".join(f"    real *RESTRICT s_{s} = slots + {k} * stride;\n" for k, s in enumerate(slots))
         head = f"static void {name}_step(only w, readonly_ g, only slots, intp stride, intp n, const real *c)"
         unused = "    (void)w; (void)slots; (void)stride; (void)c;\n"
         code += _prepare(name, row, hyper, scalar_lines, block.constants)
-        code += _function(head, len(block.constants), body, unused + pointers)
+        code += _function(head, len(block.constants), loops, unused + pointers)
         records.append(
             f'    {{"{row.name}", {index}, {len(slots)}, {len(hyper)}, {len(row.carry)}, {len(block.constants)}, '
             f"{name}_prepare, {name}_step}},"
