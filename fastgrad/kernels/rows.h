@@ -22,8 +22,8 @@ INLINE void exponentials(const real *z, intp gap, intp n, intp m, real *p, real 
     for (intp r = 0; r < m; r++) for (intp j = 0; j < vectors_; j++) {
         const real *from = z + r * PANEL + PLACE(j), shift = top[r];
         real *to = p + r * PANEL + PLACE(j);
-        const int live = (int)(n - j * LANES);
-        INDEPENDENT for (int l = 0; l < LANES; l++) to[l] = l < live ? vm_exp_down(from[l] - shift) : 0;
+        const whole live = (whole)(n - j * LANES); /* as wide as a real: else GCC takes half vectors of doubles */
+        INDEPENDENT for (whole l = 0; l < LANES; l++) to[l] = l < live ? vm_exp_down(from[l] - shift) : 0;
     }
     for (intp r = 0; r < m; r += LANES) {
         UNROLL for (int i = 0; i < LANES; i++) {
