@@ -41,6 +41,7 @@ TABLES = {
 BENCH = {
     "bench.workloads", "bench.pieces", "bench.timing", "bench.peers", "bench.worker", "bench.runs", "bench.suites",
     "bench.results", "bench.compare", "bench.charts", "bench.report", "bench.functions",
+    "bench.estimators", "bench.layers",
 }  # fmt: skip
 ESTIMATORS = {
     f"estimators.{name}" for name in ("rules", "arguments", "engine", "progress", "validation", "callbacks", "base")
@@ -210,19 +211,33 @@ LAYERS: dict[str, set[str]] = {
     "bench.workloads": {"__init__", "tables.reading"},
     "bench.functions": {"bench.workloads"},
     "bench.timing": {"__init__", "bench.workloads", "dispatch"},
-    "bench.peers": {"bench.workloads", "bench.functions", "bench.timing"},
+    "bench.estimators": {"tables.learning", "tables.reading", "bench.timing", "bench.workloads"},
+    "bench.layers": {"__init__", "bench.timing", "bench.workloads"},
+    "bench.peers": {"bench.workloads", "bench.estimators", "bench.functions", "bench.timing"},
     "bench.pieces": {"__init__", "catalog", "network", "dispatch", "bench.workloads"},
     "bench.worker": {
         "__init__",
+        "sklearn",
         "bench.workloads",
+        "bench.estimators",
         "bench.functions",
+        "bench.layers",
         "bench.pieces",
         "bench.timing",
         "bench.peers",
         "dispatch",
     },
     "bench.runs": {"__init__", "bench.workloads", "bench.timing", "bench.peers", "bench.worker", "dispatch"},
-    "bench.suites": {"__init__", "dispatch", "bench.workloads", "bench.functions", "bench.pieces", "bench.runs"},
+    "bench.suites": {
+        "__init__",
+        "dispatch",
+        "bench.workloads",
+        "bench.estimators",
+        "bench.functions",
+        "bench.layers",
+        "bench.pieces",
+        "bench.runs",
+    },
     "bench.results": set(),
     "bench.compare": {"bench.runs", "bench.results"},
     "bench.charts": {"bench.results"},

@@ -263,7 +263,7 @@ def test_contenders_predict_alike(name, rows):
 
 
 def test_fastgrad_answers_every_kind_of_task():
-    assert set(worker.FASTGRAD) == {"train", "predict", "mnist", "online", "gradient", *pieces.PREPARE}
+    assert set(worker.FASTGRAD) == {"train", "predict", "mnist", "online", "gradient", "estimator", *pieces.PREPARE}
     for task in (Task("update", (100,), quick=True), Task("online", (20, 1), quick=True)):
         prepared, _ = worker.prepare("fastgrad", task)
         answer = prepared.run()
@@ -285,7 +285,7 @@ def test_a_suite_measures_its_cases_and_keeps_every_figure():
     assert json.loads(json.dumps(suites.document([result]), default=str))["records"][0]["threads"] == 1
 
 
-@pytest.mark.parametrize("name", ["optimizers", "inference", "gradients", "online"])
+@pytest.mark.parametrize("name", ["optimizers", "inference", "gradients", "online", "layers", "estimators"])
 def test_the_other_suites_run(name):
     result = suites.run(name, suites.Options(threads=(1,), peers=(), quick=True, log=quiet))
     assert result.rows

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import functions, pieces, runs
+from . import estimators, functions, layers, pieces, runs
 from .runs import ROUNDS, Series, cell, duration, processors, say, table
 from .workloads import MNIST_CASE, MNIST_EPOCHS, ONLINE_COLUMNS, ONLINE_EPOCHS, ONLINE_ROWS, OWN, Case, Task
 
@@ -219,6 +219,53 @@ def gradients(options: Options) -> Result:
     return result
 
 
+def default_estimators(options: Options) -> Result:
+    """Default MLPClassifier and MLPRegressor, fastgrad's and scikit-learn's, on tables and sparse text."""
+    result = Result(
+        f"Default estimators, {options.dtype}, fit to the end",
+        ["data", "rows x columns", "fastgrad, a fit", "peak memory", "sklearn", "its peak memory"],
+        notes=[ABOUT_RATIOS, "text is CSR; peak memory: of the whole process, reading and encoding included"],
+    )
+    threads = max(options.possible_threads(), default=1)
+    for name in estimators.names(options.data):
+        task = replace(options.task("estimator", Case((1, 1), 1), threads), piece=name)
+        found = options.measure(task, ("sklearn",), 3)
+        shape = "{rows:,.0f} x {columns:,.0f}".format(**found[0].facts)
+        cells = [
+            text for s in found[1:] for text in (cell(s, found[0]), "-" if s.skipped else memory_cell(s))
+        ] or ["-", "-"]  # fmt: skip
+        result.row(options, name, shape, own_cell(found[0]), memory_cell(found[0]), *cells)
+        result.add("estimators", task, found, 0.0)
+    return result
+
+
+def memory_cell(series: Series) -> str:
+    """The most memory that the contender's process had had after its first fit."""
+    used = series.answers[0].get("memory")
+    return "-" if used is None else f"{used:.0f} MB"
+
+
+def layer_costs(options: Options) -> Result:
+    """What dropout, norms and clipping of gradients add to a training step."""
+    names = [name for name in layers.VARIANTS if name != "fastgrad"]
+    result = Result(
+        f"Layers and clipping, {options.dtype}, Adam",
+        ["network, batch", "threads", "without, a step", *names],
+        notes=["1.04x (1.03-1.05): takes 1.04 times as long as without, median (lowest-highest round)"],
+    )
+    options = replace(
+        options, peers=tuple(names), cases=(Case.parse(layers.CASE),) if options.cases == OWN else options.cases
+    )
+    for threads in options.possible_threads():
+        for case in options.cases:
+            task = options.task("layers", case, threads)
+            found = options.measure(task, names)
+            cells = [cell(series, found[0]) for series in found[1:]]
+            result.row(options, case.name, str(threads), own_cell(found[0]), *cells)
+            result.add("layers", task, found, 0.0)
+    return result
+
+
 def whole_trainings(suite: str, result: Result, options: Options, task: Task, peer: str, rounds: int) -> Result:
     """Trainings to the end, a row for each contender: seconds, ratio, accuracy."""
     found = options.measure(task, (peer,), rounds)
@@ -255,7 +302,7 @@ def online(options: Options) -> Result:
 
 SUITES: Mapping[str, Callable[[Options], Result]] = {
     "train": train, "kernels": kernels, "peers": peers, "optimizers": optimizers, "inference": inference,
-    "gradients": gradients, "mnist": mnist, "online": online,
+    "layers": layer_costs, "gradients": gradients, "estimators": default_estimators, "mnist": mnist, "online": online,
 }  # fmt: skip
 
 

@@ -17,11 +17,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TextIO
 
 import numpy as np
 
-from . import functions, pieces, timing, workloads
+from . import estimators, functions, layers, pieces, timing, workloads
 from .peers import CONTENDERS, Builder
 from .timing import Prepared
 from .workloads import Task
@@ -147,8 +148,15 @@ def gradient(task: Task) -> Prepared:
     return Prepared(lambda: {name: run()["seconds"] for name, run in both.items()}, about(), facts)
 
 
+def estimator(task: Task) -> Prepared:
+    """A whole fit of the default estimator of fastgrad.sklearn."""
+    from ..sklearn import MLPClassifier, MLPRegressor
+
+    return estimators.prepare(task, (MLPClassifier, MLPRegressor), about())
+
+
 FASTGRAD: Mapping[str, Builder] = {
-    "train": train, "predict": predict, "mnist": mnist, "online": online, "gradient": gradient,
+    "train": train, "predict": predict, "mnist": mnist, "online": online, "gradient": gradient, "estimator": estimator,
     **dict.fromkeys(pieces.PREPARE, piece)
 }  # fmt: skip
 
@@ -163,6 +171,8 @@ def about() -> str:
 
 def builder(name: str, kind: str) -> Builder | None:
     """What prepares the contender `name` for tasks of a kind; None where it does not do such tasks."""
+    if kind == "layers":
+        return partial(layers.prepare, name, about)
     if name == "fastgrad":
         return FASTGRAD[kind]
     return CONTENDERS[name].get(kind)

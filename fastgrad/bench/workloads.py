@@ -141,8 +141,8 @@ class Task:
     """One thing to measure, as it travels to a worker process.
 
     `kind`: train, update (an optimizer alone; sizes = number of parameters), predict (`batch` rows), mnist, online,
-    gradient (functions.py), or one of the others of pieces.py.  `piece`: which of a kind (an activation, a product, a
-    function; of update, empty: Adam).
+    gradient (functions.py), estimator (estimators.py), layers (layers.py), or one of the others of pieces.py.  `piece`:
+    which of a kind (an activation, a product, a function, a set of data; of update, empty: Adam).
     `threads`: what the contender may use.  `quick`: smallest sizes, one run, to see that it runs.  `data`: a folder.
     """
 

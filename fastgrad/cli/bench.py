@@ -67,7 +67,7 @@ def suite_command(name: str, suite: Callable[..., Any]) -> click.Command:
             option(["--rounds"], type=options.WHOLE, default=0, help="Alternations; 0: as the suite wants."),
             option(["--quick"], is_flag=True, help="Tiny sizes: see that it runs, believe no figure."),
             option(["--data"], default="", show_default=False, metavar="DIR",
-                   help="mnist: the folder with its four .gz files."),
+                   help="mnist: the folder with its four .gz files; estimators: one with the sets' folders."),
             option(["--json"], type=options.NEW_FILE, metavar="FILE", help="Write all figures there."),
             option(["--dtype"], type=click.Choice(options.DTYPES), default="float32", help="Float type."),
             option(["--seed"], type=options.WHOLE, default=0, help="Of everything drawn at random."),

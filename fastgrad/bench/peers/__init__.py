@@ -24,5 +24,10 @@ CONTENDERS: Mapping[str, Mapping[str, Builder]] = {
         "mnist": with_torch.mnist,
     },
     "torch.compile": {"train": with_torch.train_compiled},
-    "sklearn": {"train": with_sklearn.train, "predict": with_sklearn.predict_rows, "online": with_sklearn.online},
+    "sklearn": {
+        "train": with_sklearn.train,
+        "predict": with_sklearn.predict_rows,
+        "online": with_sklearn.online,
+        "estimator": with_sklearn.estimator,
+    },
 }

@@ -1,4 +1,4 @@
-"""scikit-learn: the MLP's `partial_fit` a batch, its predictions, and SGDClassifier for logistic regression."""
+"""scikit-learn: the MLP's `partial_fit` a batch, its predictions, whole fits, and SGDClassifier for logistic regression."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import timing, workloads
+from .. import estimators, timing, workloads
 from ..timing import Prepared
 from ..workloads import Array, Task
 
@@ -94,3 +94,11 @@ def online(task: Task) -> Prepared:
 
     run()
     return Prepared(run, f"scikit-learn {sklearn.__version__}")
+
+
+def estimator(task: Task) -> Prepared:
+    """A whole fit of scikit-learn's default MLP."""
+    import sklearn
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    return estimators.prepare(task, (MLPClassifier, MLPRegressor), f"scikit-learn {sklearn.__version__}")
