@@ -13,6 +13,7 @@ from .kinds import B1, I8, Kind, join
 from .merging import blank, convert
 from .operands import number
 from .program import Assign, Expr, For, Lit, Move, Name, Op, Statement, While, walk
+from .reading import asked
 from .recursion import Undetermined
 from .sequences import sequence
 from .values import UNBOUND, Scope, flatten, form, is_expr, refill
@@ -83,7 +84,7 @@ def while_loop(b: Builder, scope: Scope, s: ast.While, live: set[str]) -> None:
     trial: list[Statement] = []
     state, env = b.snapshot(), dict(scope.env)
     with b.into(trial):
-        test = expression(b, scope, s.test)
+        test = expression(b, scope, asked(s.test))
     simple = not trial and not any(p.kind.is_array and isinstance(p, Op) for p in walk(test) if is_expr(test))
     scope.env = env
     b.restore(state)

@@ -23,6 +23,7 @@ from .program import (
     Statement,
     walk,
 )
+from .reading import asked
 from .recursion import Undetermined
 from .rules import make
 from .values import UNBOUND, Items, Listed, Scope, is_expr
@@ -118,7 +119,7 @@ def _in_place(b: Builder, array: Expr, index: Any, op: ast.operator, value: Any,
 def _if(b: Builder, scope: Scope, s: ast.If, live: set[str]) -> None:
     test = getattr(s, "known", None)
     if test is None:
-        test = expression(b, scope, s.test)
+        test = expression(b, scope, asked(s.test))
     truth = static_truth(test)
     if truth is not None:
         block(b, scope, s.body if truth else s.orelse, live)
@@ -194,7 +195,7 @@ def _expression(b: Builder, scope: Scope, s: ast.Expr, live: set[str]) -> None:
 
 
 def _assert(b: Builder, scope: Scope, s: ast.Assert, live: set[str]) -> None:
-    test = expression(b, scope, s.test)
+    test = expression(b, scope, asked(s.test))
     if static_truth(test) is not True:
         text = "raise AssertionError" + (f"({s.msg.value!r})" if isinstance(s.msg, ast.Constant) else "")
         b.emit(If(number(b, test, s.test), [], [Raise(text, where=b.where)]))
