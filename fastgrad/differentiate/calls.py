@@ -14,7 +14,7 @@ from .liveness import assigned, kept_by_functions
 from .program import Custom, Name, Op, Statement
 from .reading import plain, read
 from .recursion import inlined
-from .structure import RESULT, Structurer
+from .structure import RESULT, Elses, Structurer
 from .unset import guarded
 from .values import UNBOUND, Closure, Method, Scope, Static, is_expr
 
@@ -158,9 +158,11 @@ def of_body(b: Builder, scope: Scope, node: ast.FunctionDef | ast.Lambda) -> Any
 
 def run_body(b: Builder, scope: Scope, node: ast.FunctionDef) -> Any:
     """Lower the body of a function; its result."""
+    Elses().generic_visit(node)
     body = list(node.body)
     scope.keep = kept_by_functions(body)
     scope.locals = assigned(body)
+    scope.node = node
     for name in scope.locals - set(scope.env):
         scope.env[name] = UNBOUND
     own = {name for name in scope.locals if scope.env[name] is UNBOUND}
