@@ -22,13 +22,17 @@ def element(b: Builder, scope: Scope, base: Any, node: ast.Subscript, evaluate: 
         return _of_sequence(b, scope, base, node, evaluate)
     if isinstance(base, Static):
         return _of_static(b, scope, base, node, evaluate)
+    listed = isinstance(base, Listed)
     if isinstance(base, Listed):
         base = base.array
     if not is_expr(base) or not base.kind.is_array:
         raise b.error("indexes what is no array", node)
     array = b.atom(base)
     index = index_of(b, scope, array, node.slice, evaluate)
-    return getitem(b, array, index, node)
+    found = getitem(b, array, index, node)
+    if listed and index[0].kind.dtype == "slice":  # a part of a list is a list of its own
+        return Listed(b.bind("items", b.apply("copy", found)))
+    return found
 
 
 def getitem(b: Builder, array: Expr, index: tuple[Expr, ...], node: ast.AST | None = None) -> Expr:

@@ -10,6 +10,7 @@ from .assigning import assign, named
 from .builder import Builder
 from .expressions import expression, static_truth
 from .kinds import B1, I8, Kind, join
+from .lists import changed
 from .merging import blank, convert
 from .operands import number
 from .program import Assign, Expr, For, Lit, Move, Name, Op, Statement, While, walk
@@ -119,8 +120,8 @@ def _loop(b: Builder, scope: Scope, s: Any, live: set[str], base: str, body: Any
     """A loop at run time. The kinds of what it carries are found by reading the body until they no longer change."""
     head = liveness.at_head(s, live) | scope.keep
     target = liveness.bound(s.target) if isinstance(s, ast.For) else set()
-    names = sorted((liveness.assigned(s.body) | target) & head)
     start = dict(scope.env)
+    names = sorted((liveness.assigned(s.body) | changed(s.body, start) | target) & head)
     entry = {name: start.get(name, UNBOUND) for name in names}
     kinds: dict[str, list[Any]] = {}
     for _ in range(12 + len(names)):

@@ -103,11 +103,12 @@ def _reciprocal(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AS
     return b.apply("div", Lit(1.0, Kind("f8")), number(b, args[0], node))
 
 
-@of(math.floor, math.ceil, math.trunc)
-def _to_int(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    name = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else "trunc"
-    name = name if name in ("floor", "ceil") else "trunc"
-    return make("int", b.apply(name, number(b, args[0], node)))
+def _to_int(name: str) -> Handler:
+    return lambda b, args, words, node: make("int", b.apply(name, number(b, args[0], node)))
+
+
+for _round_to in (math.floor, math.ceil, math.trunc):
+    of(_round_to)(_to_int(_round_to.__name__))
 
 
 @of(np.where)
@@ -186,15 +187,24 @@ for _f in (range, zip, enumerate, reversed):
     of(_f)(_iterator(_f.__name__))
 
 
-@of(builtins.tuple, builtins.list)
-def _sequence(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+@of(builtins.list)
+def _list(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    items = _tuple(b, args, words, node)
+    return Items(items) if isinstance(items, tuple) else items
+
+
+@of(builtins.tuple)
+def _tuple(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     from .sequences import sequence
     from .values import Scope
 
     static = sequence(b, Scope(None, {}), args[0], node).static if args else ()  # type: ignore[arg-type]
     if static is None:
-        return args[0] if isinstance(args[0], Listed) else Listed(number(b, args[0], node))
-    return static if isinstance(node, ast.Call) and ast.unparse(node.func) == "tuple" else Items(static)
+        array = number(b, args[0], node)
+        if array.kind.ndim > 1:
+            raise b.error("makes a list of the rows of a matrix: read them where they are", node)
+        return Listed(b.bind("items", b.apply("copy", array)))
+    return static
 
 
 # ---- reductions --------------------------------------------------------------------------------------------------------

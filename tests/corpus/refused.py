@@ -190,7 +190,7 @@ def recursion_of_another_rank(u, n):
 
 def diagonal_of_an_array_that_is_written(M):
     a = M.copy()
-    d = np.diag(a)  # refused: matrix
+    d = np.diag(a)  # refused: looks into
     a[0, 0] = 2.0 * a[1, 1]
     return np.sum(d * d)
 
@@ -220,3 +220,64 @@ def mask_of_a_matrix(A, x):
     B = A.copy()
     B[B > 0.1] = x  # refused: mask
     return np.sum(B)
+
+
+def list_with_two_names(x, y):
+    a = [x, y]
+    b = a
+    a[0] = y * y  # refused: another name
+    return b[0] * x
+
+
+def list_that_a_function_changes(x, y):
+    def triple(values):
+        values[0] = 3.0 * values[0]  # refused: another name
+
+    a = [x, y]
+    triple(a)
+    return a[0] * a[1]
+
+
+def list_inside_of_a_list(x, y):
+    a = [[x, y], [y, x]]
+    row = a[0]
+    row[0] = 5.0 * x  # refused: another name
+    return a[0][0] * a[1][0]
+
+
+def list_with_two_names_grows(x, y):
+    a = [x]
+    b = a
+    b.append(y)  # refused: another name
+    return sum(a)
+
+
+def tuple_is_changed(x, y):
+    t = (x, y)
+    t[0] = y  # refused: tuple
+    return t[0]
+
+
+def element_is_deleted(x, y):
+    a = [x, y]
+    del a[0]  # refused: delete
+    return a[0]
+
+
+def deleted_name(x):
+    y = x * 2
+    del y
+    return y  # noqa: F821  # refused: may not have a value
+
+
+def integers_become_floats_in_place(x):
+    a = np.arange(1, 4)
+    a /= 2  # refused: in place
+    return np.sum(a * x)
+
+
+def broadcast_array_that_is_written(u, x):
+    a = u * 1.0
+    b = np.broadcast_to(a, (5,))  # refused: looks into
+    a[1] = x
+    return np.sum(b * u)
