@@ -218,8 +218,7 @@ def _attribute(b: Builder, scope: Scope, node: ast.Attribute) -> Any:
         inner = b.atom(array)
         return tuple(make("shape", inner, axis=k) for k in range(inner.kind.ndim))
     if node.attr == "T":
-        inner = b.operand(array)
-        return make("T", inner) if inner.kind.ndim > 1 else inner
+        return make("T", b.operand(array)) if array.kind.ndim > 1 else array
     if node.attr == "ndim":
         return as_value(array.kind.ndim)
     if node.attr == "size":

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .builder import Builder, as_value
+from .cells import boxed
 from .kinds import NONE, Kind
 from .program import Expr, Lit, Name, Op
 from .rules import RULES
@@ -30,6 +31,8 @@ def element(b: Builder, scope: Scope, base: Any, node: ast.Subscript, evaluate: 
     array = b.atom(base)
     index = index_of(b, scope, array, node.slice, evaluate)
     found = getitem(b, array, index, node)
+    if not found.kind.is_array and any(isinstance(i, Op) and i.name == "ellipsis" for i in index):
+        return boxed(found)
     if listed and index[0].kind.dtype == "slice":  # a part of a list is a list of its own
         return Listed(b.bind("items", b.apply("copy", found)))
     return found

@@ -283,6 +283,8 @@ _STRUCTURED = [
     Rule("any", "np.any({0})", fixed(B1), adjoints=("",)),
     Rule("all", "np.all({0})", fixed(B1), adjoints=("",)),
     Rule("round", "np.round({*})", like_first, ("", ""), scalar="round({*})"),
+    Rule("box", "{0}", like_first, ("1",), heavy=False),  # marks, while a function is read (cells.py)
+    Rule("update", "{1}", like_last, ("", "1"), heavy=False),
     Rule("getitem", "{0}[{index}]", lambda a, k: k["kind"], adjoints=(), heavy=False),
     Rule("formula", "{name}({*})", lambda a, k: k["kind"], adjoints=()),  # elementwise.py
     Rule("slice", "{0}:{1}:{2}", fixed(Kind("slice")), adjoints=(), heavy=False),

@@ -43,7 +43,8 @@ def reshape(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -
 @of(np.ravel)
 def _ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     (a,) = take(b, args, words, "a", node)
-    return b.apply("ravel", array_of(b, a, node))
+    array = array_of(b, a, node)
+    return b.apply("ravel", array) if array.kind.is_array else b.apply("array", array, ndim=1)
 
 
 @of(np.expand_dims)
@@ -127,7 +128,8 @@ def _ascontiguous(b: Builder, args: list[Any], words: dict[str, Any], node: ast.
 @of(np.copy)
 def _copy(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     (a,) = take(b, args, words, "a", node)
-    return b.apply("copy", array_of(b, a, node))
+    array = array_of(b, a, node)
+    return b.apply("copy", array) if array.kind.is_array else array
 
 
 def dtype_of(b: Builder, value: Any, default: str, node: ast.AST) -> str:
@@ -143,10 +145,18 @@ def dtype_of(b: Builder, value: Any, default: str, node: ast.AST) -> str:
 def _made(name: str) -> Handler:
     def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
         shape, dtype = take(b, args, words, "shape dtype=None", node)
+        if not flatten(shape):
+            return _number(name, dtype_of(b, dtype, "f8", node))
         return make(name, *sizes_of(b, shape, node), dtype=dtype_of(b, dtype, "f8", node), ndim=len(flatten(shape)),
                     shape=shape_label(shape))  # fmt: skip
 
     return handler
+
+
+def _number(name: str, dtype: str) -> Lit:
+    """np.zeros(()) and its like."""
+    value = 1.0 if name == "ones" else 0.0
+    return Lit({"i8": int, "b1": bool}.get(dtype, float)(value), Kind(dtype))
 
 
 def sizes_of(b: Builder, shape: Any, node: ast.AST) -> list[Expr]:
@@ -203,6 +213,8 @@ def _full(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     value = number(b, fill, node)
     if value.kind.is_array:
         raise b.error("fills with an array", node)
+    if not flatten(shape) and dtype_of(b, dtype, value.kind.dtype, node) == value.kind.dtype:
+        return value
     return make("full", b.operand(value), *sizes_of(b, shape, node), dtype=dtype_of(b, dtype, value.kind.dtype, node),
                 ndim=len(flatten(shape)), shape=shape_label(shape))  # fmt: skip
 
@@ -212,6 +224,8 @@ def _like(name: str) -> Handler:
         a, dtype = take(b, args, words, "a dtype=None", node)
         array = b.atom(array_of(b, a, node))
         wanted = dtype_of(b, dtype, array.kind.dtype, node)
+        if not array.kind.is_array:
+            return _number(name, wanted)
         if wanted == array.kind.dtype:
             return make(name + "_like", array)
         sizes = [make("shape", array, axis=k) for k in range(array.kind.ndim)]

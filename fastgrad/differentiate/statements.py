@@ -9,6 +9,7 @@ from . import liveness
 from .aliases import source_of
 from .assigning import assign, named, store, write
 from .builder import Builder, as_value
+from .cells import updated
 from .expressions import calls_users, closure, expression, static_truth
 from .indexing import getitem, index_of, whole
 from .kinds import RANK
@@ -81,7 +82,7 @@ def _augmented(b: Builder, scope: Scope, s: ast.AugAssign, live: set[str]) -> No
     if is_expr(old) and old.kind.is_array:
         _in_place(b, old, whole(old.kind), s.op, value, s)
         return
-    scope.env[s.target.id] = named(b, s.target.id, binary(b, type(s.op), old, value, s))
+    scope.env[s.target.id] = named(b, s.target.id, updated(old, binary(b, type(s.op), old, value, s)))
 
 
 def _augmented_element(b: Builder, scope: Scope, s: ast.AugAssign) -> None:

@@ -270,6 +270,46 @@ def deleted_name(x):
     return y  # noqa: F821  # refused: may not have a value
 
 
+def array_of_no_dimensions_with_two_names(x, y):
+    a = np.where(x > 0.1, x, y)
+    b = a
+    a += 1.0  # refused: no dimensions
+    return a * b
+
+
+def array_of_no_dimensions_in_a_loop(x, y, n):
+    a = np.array(x)
+    s = y
+    for _ in range(n):
+        b = a
+        a += s  # refused: no dimensions
+        s = s + b
+    return s
+
+
+def array_of_no_dimensions_in_a_function(x, y):
+    def double(c):
+        c *= 2.0  # refused: no dimensions
+        return c
+
+    a = np.full((), x)
+    return double(a) * a * y
+
+
+def part_of_no_dimensions_is_changed(u):
+    a = u.copy()
+    b = a[2, ...]
+    b += 1.0  # refused: no dimensions
+    return np.sum(a * a)
+
+
+def part_of_no_dimensions_of_an_array_that_is_written(u):
+    a = u.copy()
+    b = a[2, ...]  # refused: looks into
+    a[2] = 3.0 * a[1]
+    return b * a[0]
+
+
 def integers_become_floats_in_place(x):
     a = np.arange(1, 4)
     a /= 2  # refused: in place
