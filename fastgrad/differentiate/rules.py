@@ -21,6 +21,7 @@ from .kindrules import (
     KindRule,
     arithmetic,
     as_told,
+    bits,
     choice,
     common_dtype,
     element,
@@ -87,7 +88,7 @@ _SIMPLE = [
     Rule("not", "not {0}", fixed(B1), ("",), heavy=False),
     Rule("invert", "~{0}", lambda a, k: a[0].kind, ("",), heavy=False),
     *(Rule(n, f"{{0}} {s} {{1}}", truth, ("", ""), heavy=False) for n, s in COMPARISONS.items()),
-    *(Rule(n, f"{{0}} {s} {{1}}", arithmetic if n[0] == "b" else fixed(B1), ("", ""), heavy=False)
+    *(Rule(n, f"{{0}} {s} {{1}}", bits if n[0] == "b" else fixed(B1), ("", ""), heavy=False)
       for n, s in LOGIC.items()),
 ]  # fmt: skip
 

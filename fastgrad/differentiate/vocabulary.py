@@ -87,9 +87,26 @@ for _name, _functions in {
     "maximum": (np.maximum, np.fmax), "minimum": (np.minimum, np.fmin), "isnan": (np.isnan, math.isnan),
     "isinf": (np.isinf, math.isinf), "isfinite": (np.isfinite, math.isfinite), "lt": (np.less,), "le": (np.less_equal,),
     "gt": (np.greater,), "ge": (np.greater_equal,), "eq": (np.equal,), "ne": (np.not_equal,), "mod": (np.mod,),
-    "floordiv": (np.floor_divide,), "bitand": (np.logical_and,), "bitor": (np.logical_or,), "invert": (np.logical_not,),
+    "floordiv": (np.floor_divide,),
 }.items():  # fmt: skip
     of(*_functions)(_elementwise(_name))
+
+
+def _logical(name: str) -> Handler:
+    """np.logical_and and the like: of the truths of numbers."""
+
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        values = [array_of(b, a, node) for a in args]
+        truths = [v if v.kind.dtype == "b1" else b.apply("ne", v, Lit(0, I8)) for v in values]
+        plain = name == "invert" and not any(v.kind.is_array for v in truths)
+        return _elementwise("not" if plain else name)(b, truths, words, node)  # ~True is -2
+
+    return handler
+
+
+for _logic, _name in ((np.logical_and, "bitand"), (np.logical_or, "bitor"), (np.logical_xor, "bitxor"),
+                      (np.logical_not, "invert")):  # fmt: skip
+    of(_logic)(_logical(_name))
 
 
 @of(np.square)

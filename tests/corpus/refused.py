@@ -321,3 +321,11 @@ def broadcast_array_that_is_written(u, x):
     b = np.broadcast_to(a, (5,))  # refused: looks into
     a[1] = x
     return np.sum(b * u)
+
+
+def masks_are_added(u, v):
+    return np.sum((u > 0) + (v > 0)) * u[0]  # refused: truths
+
+
+def bits_of_floats(u, v):
+    return np.sum(u & v)  # refused: bits
