@@ -32,7 +32,7 @@ def element(b: Builder, scope: Scope, base: Any, node: ast.Subscript, evaluate: 
     index = index_of(b, scope, array, node.slice, evaluate)
     found = getitem(b, array, index, node)
     if not found.kind.is_array and any(isinstance(i, Op) and i.name == "ellipsis" for i in index):
-        return boxed(found)
+        return boxed(getitem(b, array, tuple(i for i in index if i.kind.dtype != "slice"), node))
     if listed and index[0].kind.dtype == "slice":  # a part of a list is a list of its own
         return Listed(b.bind("items", b.apply("copy", found)))
     return found

@@ -13,7 +13,7 @@ from .builder import Builder, as_value
 from .indexing import ABSENT, getitem
 from .kinds import I8, Kind
 from .operands import array_of, number
-from .program import Expr, Lit, Name, Op
+from .program import Expr, If, Lit, Name, Op, Raise
 from .reductions import axis_of
 from .rules import make
 from .values import Items, Listed, Static, dtype_name, flatten, is_expr
@@ -37,7 +37,14 @@ def reshape(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -
     """np.reshape."""
     a, shape = take(b, args, words, "a shape", node)
     sizes = [b.operand(number(b, v, node)) for v in flatten(shape)]
-    return b.apply("reshape", b.atom(array_of(b, a, node)), *sizes, ndim=len(sizes))
+    array = b.atom(array_of(b, a, node))
+    if array.kind.is_array and not sizes:  # the one element
+        text = "raise ValueError('cannot reshape an array of more or fewer than one element into shape ()')"
+        b.emit(If(make("eq", make("size", array), Lit(1, I8)), [], [Raise(text, where=b.where)]))
+        return getitem(b, array, tuple([Lit(0, I8)] * array.kind.ndim), node)
+    if not array.kind.is_array and sizes:
+        array = b.atom(b.apply("array", array, ndim=1))
+    return b.apply("reshape", array, *sizes, ndim=len(sizes)) if sizes else array
 
 
 @of(np.ravel)

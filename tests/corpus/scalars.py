@@ -170,7 +170,7 @@ def arrays_of_no_dimensions(x, y, u):
     c = np.copy(x)
     c -= total
     d = np.zeros_like(x) + np.full((), y) + u[1:2].reshape(()) * u[..., 0]
-    return a * total + c * c + d + np.ravel(x)[0] + np.where(x > 0, x, y).copy()
+    return a * total + c * c + d + np.ravel(x)[0] + np.reshape(x, (1, 1))[0, 0] + np.where(x > 0, x, y).copy()
 
 
 def wide_expression(x, y, z):
