@@ -9,6 +9,7 @@ import numpy as np
 
 from .builder import Builder
 from .operands import array_of, matmul, to_float
+from .shapes import ravel
 from .vocabulary import Handler, of, take
 
 
@@ -28,7 +29,7 @@ def _inner(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
 @of(np.outer)
 def _outer(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     x, y = (to_float(b, array_of(b, v, node)) for v in take(b, args, words, "a b", node))
-    flat = [v if v.kind.ndim == 1 else b.atom(b.apply("ravel", v)) for v in (x, y)]
+    flat = [v if v.kind.ndim == 1 else b.atom(ravel(b, [v], {}, node)) for v in (x, y)]
     return b.apply("outer", *flat)
 
 

@@ -36,6 +36,7 @@ from .program import (
     While,
     assigned,
     names,
+    surely_assigned,
 )
 from .repeating import branch, loop
 from .rules import make, number
@@ -90,7 +91,7 @@ def shadows(r: Sweep, body: list[Statement]) -> list[Statement]:
             if isinstance(s, Assign)
             else assigned([s])
             if isinstance(s, Call)
-            else assigned(s.body) & assigned(s.orelse)
+            else surely_assigned([s])
             if isinstance(s, If)
             else set()
         )

@@ -48,7 +48,8 @@ def reshape(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -
 
 
 @of(np.ravel)
-def _ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+def ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    """np.ravel; of a number, an array of one element."""
     (a,) = take(b, args, words, "a", node)
     array = array_of(b, a, node)
     return b.apply("ravel", array) if array.kind.is_array else b.apply("array", array, ndim=1)
