@@ -258,7 +258,7 @@ def _check_block(body: list[Statement], known: Memory, later: Later) -> None:
             used_elsewhere = any(n != s.target and direct.get(n, n) == own for n in after.reads)
             if used_elsewhere and after.writes & (found[origin] | found[s.target]):
                 raise _refusal(s.target, s)
-        if isinstance(s, Assign) and isinstance(s.value, Op) and s.value.name == "diagonal":
+        if isinstance(s, Assign) and isinstance(s.value, Op) and (s.value.name == "diagonal" or s.value.attr("looks")):
             _check_diagonal(s, body[k + 1 :], direct, found, later)
         for block in blocks(s):
             around = after
@@ -271,7 +271,7 @@ def _check_block(body: list[Statement], known: Memory, later: Later) -> None:
 def _check_diagonal(
     s: Assign, rest: list[Statement], direct: dict[str, str], found: dict[str, set[str]], later: Later
 ) -> None:
-    """np.diag looks into its matrix, here it is a copy: refused where it is read after a write that it would show."""
+    """np.diag and np.broadcast_to look into their array, here they copy: refused where a write would be seen later."""
     assert isinstance(s.value, Op)
     origin = source_of(s.value.args[0])
     own = found.get(origin, set()) if origin else set()
@@ -279,7 +279,7 @@ def _check_diagonal(
     reads = used(rest[first + 1 :]) | (later.reads if first < len(rest) or later.writes & own else set())
     reads |= used([rest[first]]) if first < len(rest) and blocks(rest[first]) else set()
     if any(direct.get(n, n) == s.target for n in reads):
-        raise DifferentiationError("looks into a matrix that is written into: copy it", s.where, s.target)
+        raise DifferentiationError("looks into an array that is written into: copy it", s.where, s.target)
 
 
 def _check_move(s: Move, direct: dict[str, str], found: dict[str, set[str]], mutable: set[str], later: Later) -> None:

@@ -10,6 +10,7 @@ from .builder import Builder
 from .expressions import expression
 from .indexing import getitem, index_of
 from .kinds import I8
+from .lists import changeable
 from .program import Expr, If, Lit, Name, Op, Raise, Store
 from .rules import make
 from .values import Items, Listed, Method, Scope, flatten, is_expr, refill
@@ -71,8 +72,10 @@ def _unpack(b: Builder, scope: Scope, target: ast.Tuple | ast.List, value: Any, 
 def store(b: Builder, scope: Scope, target: ast.Subscript, value: Any, node: ast.AST, add: bool = False) -> None:
     """base[index] = value, or +=."""
     base = expression(b, scope, target.value)
-    if isinstance(base, Items | tuple) and isinstance(target.value, ast.Name):
-        items = list(base.items if isinstance(base, Items) else base)
+    if isinstance(base, Items | tuple):
+        changeable(b, scope, target.value, base, node)
+        assert isinstance(base, Items) and isinstance(target.value, ast.Name)
+        items = list(base.items)
         k = b.static_int(expression(b, scope, target.slice), target)
         items[k] = named(b, target.value.id, value)
         scope.env[target.value.id] = Items(tuple(items))

@@ -112,6 +112,8 @@ class Builder:
 
     def operand(self, value: Expr) -> Expr:
         """A part of a larger expression: what is costly gets a name of its own."""
+        if isinstance(value, Op) and value.name == "box":
+            value = value.args[0]  # of the array nothing but the number is used
         return self.atom(value) if is_heavy(value) else value
 
     def atom(self, value: Expr) -> Expr:

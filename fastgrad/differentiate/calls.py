@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import Any
 
-from . import comprehensions, methods, vocabulary
+from . import cells, comprehensions, methods, vocabulary
 from .assigning import named
 from .builder import Builder
 from .expressions import before, expression, starred
@@ -14,7 +14,7 @@ from .liveness import assigned, kept_by_functions
 from .program import Custom, Name, Op, Statement
 from .reading import plain, read
 from .recursion import inlined
-from .structure import RESULT, Structurer
+from .structure import RESULT, Elses, Structurer
 from .unset import guarded
 from .values import UNBOUND, Closure, Method, Scope, Static, is_expr
 
@@ -32,14 +32,16 @@ def call(b: Builder, scope: Scope, node: ast.Call) -> Any:
 def apply(b: Builder, function: Any, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     """function(*args, **words)."""
     if isinstance(function, Method):
-        return methods.method(b, function, args, words, node)
+        value = methods.method(b, function, args, words, node)
+        return cells.boxed(value) if function.name in cells.METHODS else value
     if isinstance(function, Closure):
         return _inline(b, function.node, function.scope.source, function.scope, function.defaults, args, words, node)
     if not isinstance(function, Static):
         raise b.error("calls what is no function", node)
     known = vocabulary.find(function.value)
     if known is not None:
-        return known(b, args, words, node)
+        value = known(b, args, words, node)
+        return cells.boxed(value) if id(function.value) in cells.MAKERS else value
     rule = getattr(function.value, "custom_gradient_", None)
     if rule is not None:
         return custom(b, rule, args, words, node)
@@ -158,9 +160,11 @@ def of_body(b: Builder, scope: Scope, node: ast.FunctionDef | ast.Lambda) -> Any
 
 def run_body(b: Builder, scope: Scope, node: ast.FunctionDef) -> Any:
     """Lower the body of a function; its result."""
+    Elses().generic_visit(node)
     body = list(node.body)
     scope.keep = kept_by_functions(body)
     scope.locals = assigned(body)
+    scope.node = node
     for name in scope.locals - set(scope.env):
         scope.env[name] = UNBOUND
     own = {name for name in scope.locals if scope.env[name] is UNBOUND}

@@ -10,6 +10,7 @@ from .expressions import expression
 from .kinds import I8, Kind
 from .operands import number
 from .program import Lit, Op, Statement
+from .reading import asked
 from .rules import make
 from .sequences import sequence
 from .values import Items, Listed, Scope, is_expr
@@ -49,6 +50,8 @@ def total(b: Builder, scope: Scope, node: Node, start: Any, name: str, step: str
     inner = Scope(scope.source, dict(scope.env), scope.parent, scope.locals, scope.keep)
     inner.env[name] = start
     body = [_parsed(f"{name} = {step}", node)]
+    assert isinstance(body[0], ast.Assign)
+    asked(body[0].value)  # any and all give truths, whatever the items are
 
     class Fill(ast.NodeTransformer):
         def visit_Name(self, n: ast.Name) -> ast.expr:

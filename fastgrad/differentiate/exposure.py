@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .program import For, If, Statement, While, assigned, expressions, names
+from .program import For, If, Statement, While, assigned, expressions, names, surely_assigned
 
 
 def exposed(body: list[Statement]) -> set[str]:
@@ -15,7 +15,7 @@ def exposed(body: list[Statement]) -> set[str]:
             found |= (inner | _direct(s)) - have
         elif isinstance(s, If):
             found |= (names(s.test) | exposed(s.body) | exposed(s.orelse)) - have
-            have |= assigned(s.body) & assigned(s.orelse)
+            have |= surely_assigned([s])
         else:
             found |= _direct(s) - have
             have |= assigned([s])

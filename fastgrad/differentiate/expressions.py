@@ -15,6 +15,7 @@ from .builder import Builder, as_value, known, lookup
 from .indexing import element
 from .operands import binary, number
 from .program import Expr, Op, Statement
+from .reading import asked
 from .recursion import Undetermined
 from .rules import make
 from .values import Closure, Items, Method, Scope, Static, flatten, is_expr, refill
@@ -91,8 +92,9 @@ def _binary(b: Builder, scope: Scope, node: ast.BinOp) -> Any:
 
 
 def _unary(b: Builder, scope: Scope, node: ast.UnaryOp) -> Any:
-    value = expression(b, scope, node.operand)
-    if isinstance(node.op, ast.Not):
+    negated = isinstance(node.op, ast.Not)
+    value = expression(b, scope, asked(node.operand) if negated else node.operand)
+    if negated:
         truth = static_truth(value)
         return as_value(not truth) if truth is not None else make("not", b.operand(number(b, value, node)))
     if isinstance(node.op, ast.UAdd):
@@ -111,33 +113,9 @@ def static_truth(value: Any) -> bool | None:
 
 
 def _logic(b: Builder, scope: Scope, node: ast.BoolOp) -> Any:
-    op, deciding = ("and", False) if isinstance(node.op, ast.And) else ("or", True)
-    value = expression(b, scope, node.values[0])
-    for k, later in enumerate(node.values[1:]):
-        truth = static_truth(value)
-        if truth is not None:
-            if truth is deciding:
-                return value
-            value = expression(b, scope, later)
-            continue
-        extra: list[Statement] = []
-        with b.into(extra):
-            try:
-                right = expression(b, scope, later)
-            except Undetermined:
-                return number(b, value, node)
-        if extra:  # the right side needs statements: they run only when the left side does not decide
-            rest = node.values[k + 1] if k + 2 == len(node.values) else ast.BoolOp(node.op, node.values[k + 1 :])
-            first, other = ast.Constant(deciding), ast.copy_location(rest, node)
-            body, orelse = (first, other) if deciding else (other, first)
-            return choose(b, scope, number(b, value, node), body, orelse, node)
-        truth = static_truth(right)
-        if truth is not None:
-            if truth is deciding:
-                return right
-            continue
-        value = make(op, b.operand(number(b, value, node)), b.operand(number(b, right, node)))
-    return value
+    from . import logic
+
+    return logic.combined(b, scope, node)
 
 
 def _compare(b: Builder, scope: Scope, node: ast.Compare) -> Any:
@@ -191,7 +169,7 @@ def _identity(b: Builder, operator: ast.cmpop, left: Any, right: Any, node: ast.
 
 
 def _conditional(b: Builder, scope: Scope, node: ast.IfExp) -> Any:
-    test = expression(b, scope, node.test)
+    test = expression(b, scope, asked(node.test))
     truth = static_truth(test)
     if truth is not None:
         return expression(b, scope, node.body if truth else node.orelse)
@@ -240,8 +218,7 @@ def _attribute(b: Builder, scope: Scope, node: ast.Attribute) -> Any:
         inner = b.atom(array)
         return tuple(make("shape", inner, axis=k) for k in range(inner.kind.ndim))
     if node.attr == "T":
-        inner = b.operand(array)
-        return make("T", inner) if inner.kind.ndim > 1 else inner
+        return make("T", b.operand(array)) if array.kind.ndim > 1 else array
     if node.attr == "ndim":
         return as_value(array.kind.ndim)
     if node.attr == "size":

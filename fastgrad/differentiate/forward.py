@@ -351,7 +351,7 @@ def activity(program: Program, start: set[str], table: dict[str, Dual]) -> set[s
             flows += [(s.target, name) for name, _ in s.gains]
         elif isinstance(s, Assign):
             flows.append((s.target, s.value))
-        elif isinstance(s, Store):
+        elif isinstance(s, Store) and s.base.kind.is_float:  # integers and truths keep no derivative
             flows.append((s.base.id, s.value))
         elif isinstance(s, Move):
             flows += [(target.id, value) for target, value in zip(s.targets, s.values, strict=True)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .builder import Builder, as_value
+from .cells import boxed
 from .kinds import NONE, Kind
 from .program import Expr, Lit, Name, Op
 from .rules import RULES
@@ -22,13 +23,19 @@ def element(b: Builder, scope: Scope, base: Any, node: ast.Subscript, evaluate: 
         return _of_sequence(b, scope, base, node, evaluate)
     if isinstance(base, Static):
         return _of_static(b, scope, base, node, evaluate)
+    listed = isinstance(base, Listed)
     if isinstance(base, Listed):
         base = base.array
     if not is_expr(base) or not base.kind.is_array:
         raise b.error("indexes what is no array", node)
     array = b.atom(base)
     index = index_of(b, scope, array, node.slice, evaluate)
-    return getitem(b, array, index, node)
+    found = getitem(b, array, index, node)
+    if not found.kind.is_array and any(isinstance(i, Op) and i.name == "ellipsis" for i in index):
+        return boxed(getitem(b, array, tuple(i for i in index if i.kind.dtype != "slice"), node))
+    if listed and index[0].kind.dtype == "slice":  # a part of a list is a list of its own
+        return Listed(b.bind("items", b.apply("copy", found)))
+    return found
 
 
 def getitem(b: Builder, array: Expr, index: tuple[Expr, ...], node: ast.AST | None = None) -> Expr:

@@ -36,6 +36,11 @@ def arithmetic(args: tuple[Expr, ...], attrs: dict[str, Any]) -> Kind:
     return broadcast(args).with_dtype("i8" if dtype == "b1" else dtype)
 
 
+def bits(args: tuple[Expr, ...], attrs: dict[str, Any]) -> Kind:
+    """Truths of truths, so that a combined mask is a mask; integers of integers."""
+    return (truth if all(arg.kind.dtype == "b1" for arg in args) else arithmetic)(args, attrs)
+
+
 def floating(args: tuple[Expr, ...], attrs: dict[str, Any]) -> Kind:
     """A float; integers give float64."""
     dtype = common_dtype(args)

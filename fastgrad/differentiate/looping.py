@@ -10,9 +10,11 @@ from .assigning import assign, named
 from .builder import Builder
 from .expressions import expression, static_truth
 from .kinds import B1, I8, Kind, join
+from .lists import changed
 from .merging import blank, convert
 from .operands import number
 from .program import Assign, Expr, For, Lit, Move, Name, Op, Statement, While, walk
+from .reading import asked
 from .recursion import Undetermined
 from .sequences import sequence
 from .values import UNBOUND, Scope, flatten, form, is_expr, refill
@@ -83,7 +85,7 @@ def while_loop(b: Builder, scope: Scope, s: ast.While, live: set[str]) -> None:
     trial: list[Statement] = []
     state, env = b.snapshot(), dict(scope.env)
     with b.into(trial):
-        test = expression(b, scope, s.test)
+        test = expression(b, scope, asked(s.test))
     simple = not trial and not any(p.kind.is_array and isinstance(p, Op) for p in walk(test) if is_expr(test))
     scope.env = env
     b.restore(state)
@@ -118,8 +120,8 @@ def _loop(b: Builder, scope: Scope, s: Any, live: set[str], base: str, body: Any
     """A loop at run time. The kinds of what it carries are found by reading the body until they no longer change."""
     head = liveness.at_head(s, live) | scope.keep
     target = liveness.bound(s.target) if isinstance(s, ast.For) else set()
-    names = sorted((liveness.assigned(s.body) | target) & head)
     start = dict(scope.env)
+    names = sorted((liveness.assigned(s.body) | changed(s.body, start) | target) & head)
     entry = {name: start.get(name, UNBOUND) for name in names}
     kinds: dict[str, list[Any]] = {}
     for _ in range(12 + len(names)):

@@ -7,7 +7,7 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
-from . import statements
+from . import cells, statements
 from .builder import Builder, as_value
 from .calls import custom, of_body
 from .errors import DifferentiationError
@@ -95,8 +95,8 @@ def lower(function: Any, kinds: tuple[Any, ...]) -> Program:
         unused=names,
         functions=[replace(function, kinds=b.kinds, lines=b.lines) for function in b.functions],
     )
-    program = with_copies(own_copies(program, b))
-    return replace(program, functions=[with_copies(function) for function in program.functions])
+    program = with_copies(own_copies(cells.checked(program), b))
+    return replace(program, functions=[with_copies(cells.checked(function)) for function in program.functions])
 
 
 def default_readers(function: Any) -> dict[str, Any]:

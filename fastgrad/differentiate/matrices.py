@@ -9,24 +9,27 @@ import numpy as np
 
 from .builder import Builder
 from .operands import array_of, matmul, to_float
+from .shapes import ravel
 from .vocabulary import Handler, of, take
 
 
-@of(np.dot, np.matmul, np.vdot, np.inner)
+@of(np.dot, np.matmul)
 def _dot(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     x, y = (array_of(b, v, node) for v in take(b, args, words, "a b", node))
-    if not (x.kind.is_array and y.kind.is_array):
-        return b.apply("mul", x, y)
-    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-    if name.endswith(("inner", "vdot")) and x.kind.ndim + y.kind.ndim > 2:
+    return matmul(b, x, y, node) if x.kind.is_array and y.kind.is_array else b.apply("mul", x, y)
+
+
+@of(np.vdot, np.inner)
+def _inner(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    if sum(array_of(b, v, node).kind.ndim for v in args) > 2:
         raise b.error("is an inner product of more than vectors", node)
-    return matmul(b, x, y, node)
+    return _dot(b, args, words, node)
 
 
 @of(np.outer)
 def _outer(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     x, y = (to_float(b, array_of(b, v, node)) for v in take(b, args, words, "a b", node))
-    flat = [v if v.kind.ndim == 1 else b.atom(b.apply("ravel", v)) for v in (x, y)]
+    flat = [v if v.kind.ndim == 1 else b.atom(ravel(b, [v], {}, node)) for v in (x, y)]
     return b.apply("outer", *flat)
 
 

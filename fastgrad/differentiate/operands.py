@@ -70,6 +70,12 @@ def binary(b: Builder, operator: type[ast.operator], left: Any, right: Any, node
     a, c = number(b, left, node), number(b, right, node)
     if operator is ast.MatMult:
         return matmul(b, a, c, node)
+    masks = a.kind.dtype == c.kind.dtype == "b1" and (a.kind.is_array or c.kind.is_array)
+    bitwise = BINARY[operator] in ("bitand", "bitor", "bitxor")
+    if bitwise and (a.kind.is_float or c.kind.is_float):
+        raise b.error("asks for the bits of a float", node)
+    if masks and not bitwise and operator is not ast.Div:
+        raise b.error("is arithmetic on arrays of truths, whose results are truths: write & or | instead", node)
     return b.apply(BINARY[operator], a, c)
 
 

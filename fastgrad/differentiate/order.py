@@ -139,8 +139,8 @@ def _accumulators(body: list[Statement]) -> set[str] | None:
 
 def slice_before(loop: For, store: Store, own: str, direct: Callable[[str], str]) -> tuple[Expr, ...] | None:
     """The index of all that `store`, which stands in the loop's body, writes; None where it cannot be saved at once."""
-    if loop.step != ONE or loop.until or not isinstance(loop.start, Lit):
-        return None
+    if loop.step != ONE or loop.until or not isinstance(loop.start, Lit) or len(store.index) < store.base.kind.ndim:
+        return None  # without an index for every dimension it writes rows
     where = [k for k, item in enumerate(store.index) if offset(loop.var, item) is not None]
     inside = assigned(loop.body) | {loop.var}
     others = [item for k, item in enumerate(store.index) if k not in where]

@@ -319,6 +319,17 @@ def assigned(body: list[Statement]) -> set[str]:
     return found
 
 
+def surely_assigned(body: list[Statement]) -> set[str]:
+    """The names bound on every way through the statements."""
+    found: set[str] = set()
+    for statement in body:
+        if isinstance(statement, If):
+            found |= surely_assigned(statement.body) & surely_assigned(statement.orelse)
+        elif not isinstance(statement, For | While):
+            found |= assigned([statement])
+    return found
+
+
 def used(body: list[Statement]) -> set[str]:
     """The names read anywhere in the statements."""
     found: set[str] = set()

@@ -126,3 +126,12 @@ def parameters(source: Source) -> list[str]:
     """The names of the parameters, all of which may be given by position or keyword."""
     args = source.node.args
     return [a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+
+
+def asked(node: ast.expr) -> ast.expr:
+    """A condition, whose `and` and `or` are marked: their truth is asked for, not which of their operands they give."""
+    if isinstance(node, ast.BoolOp):
+        node.asked = True  # type: ignore[attr-defined]
+        for part in node.values:
+            asked(part)
+    return node

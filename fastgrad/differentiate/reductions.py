@@ -35,9 +35,17 @@ def is_zero(value: Any) -> bool:
     return isinstance(value, Lit) and value.value == 0 and value.kind == I8
 
 
-@of(builtins.max, builtins.min)
-def _extreme(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    name = "maximum" if isinstance(node, ast.Call) and ast.unparse(node.func) == "max" else "minimum"
+@of(builtins.max)
+def _max(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return _extreme("maximum", b, args, words, node)
+
+
+@of(builtins.min)
+def _min(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return _extreme("minimum", b, args, words, node)
+
+
+def _extreme(name: str, b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     values = args if len(args) > 1 else args[0]
     if words:
         raise b.error("has keywords that are not supported", node)

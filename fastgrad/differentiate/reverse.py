@@ -36,6 +36,7 @@ from .program import (
     While,
     assigned,
     names,
+    surely_assigned,
 )
 from .repeating import branch, loop
 from .rules import make, number
@@ -64,12 +65,18 @@ def block(r: Sweep, body: list[Statement], repeated: bool) -> tuple[list[Stateme
     for s in reversed(body):
         r.where = s.where
         r.out = []
-        here = statement(r, s, repeated)
+        due: list[tuple[Name, Name]] = []
+        if moves and isinstance(s, Move) and s is body[-1]:
+            due = move(r, s, {x.target for x in body if isinstance(x, Assign) and _is_view(r, x)})
+            here: list[Statement] = [s]
+            r.out += shadows(r, body[:-1])
+        else:
+            here = statement(r, s, repeated)
+        for name, part in due:
+            r.contribute(name, None, part)
         for new in r.out:
             r.note(new, s)
         backward.append(r.out)
-        if moves and s is body[-1]:
-            backward.append(shadows(r, body[:-1]))
         forward[:0] = here
     r.out = outer
     return forward, [*opening, *(s for part in backward for s in part)]
@@ -84,7 +91,7 @@ def shadows(r: Sweep, body: list[Statement]) -> list[Statement]:
             if isinstance(s, Assign)
             else assigned([s])
             if isinstance(s, Call)
-            else assigned(s.body) & assigned(s.orelse)
+            else surely_assigned([s])
             if isinstance(s, If)
             else set()
         )
@@ -92,7 +99,7 @@ def shadows(r: Sweep, body: list[Statement]) -> list[Statement]:
             value = s.value if isinstance(s, Assign) else Name(name, r.kinds[name])
             if isinstance(value, Name) and name not in r.viewed:
                 continue  # made when the first contribution comes
-            if not isinstance(value, Name) and source_of(value) in r.mutable:
+            if isinstance(s, Assign) and _is_view(r, s):
                 shadow = _shadow(value, r.d)
                 r.views.add(name)
             else:
@@ -112,8 +119,6 @@ def statement(r: Sweep, s: Statement, repeated: bool) -> list[Statement]:
         return store(r, s)
     if isinstance(s, Call):
         return call(r, s)
-    if isinstance(s, Move):
-        return move(r, s)
     if isinstance(s, If):
         return branch(r, s, repeated)
     if isinstance(s, For | While):
@@ -232,8 +237,11 @@ def fitted(r: Sweep, d: Expr, value: Expr) -> Expr:
     return make("unbroadcast", d, value)
 
 
-def move(r: Sweep, s: Move) -> list[Statement]:
-    """What one iteration hands to the next."""
+def move(r: Sweep, s: Move, views: set[str]) -> list[tuple[Name, Name]]:
+    """What one iteration hands to the next; of the names in `views`, whose adjoints look into others, what they receive.
+
+    The adjoint of an array that lives on beyond the iteration stays where it is: others may look into it.
+    """
     back = swap(r, s)
     if back:  # first of all: what is recomputed reads the arrays under the names that they had in the iteration
         r.emit(Move([v for v, _ in back], [t for _, t in back]))
@@ -245,13 +253,17 @@ def move(r: Sweep, s: Move) -> list[Statement]:
         for name, index, part in r.spread(None, value, r.d(t.id), value):
             if index is not None:
                 raise DifferentiationError("hands on a part of an array", s.where, t.id)
-            if name.id in new:
+            if name.kind.is_array and name.id in r.live and name.id not in targets:
+                r.contribute(name, None, part)
+            elif name.id in new:
                 new[name.id] = make("add", new[name.id], part)
             elif name.id in targets or name.id not in r.live:
                 new[name.id] = part
             else:
                 new[name.id] = make("add", r.d(name.id), part)
-    pairs = [(r.d(n), v) for n, v in new.items() if v != r.d(n)]
+    due = [(Name(n, r.kinds[n]), r.fresh(f"d_{n}_part", r.kinds[n])) for n in new if n in views]
+    parts = {n.id: part for n, part in due}
+    pairs = [(parts.get(n) or r.d(n), v) for n, v in new.items() if v != r.d(n)]
     seen: set[str] = set()
     for k, (n, v) in enumerate(pairs):
         if n.kind.is_array and isinstance(v, Name) and v.id in seen:
@@ -259,13 +271,18 @@ def move(r: Sweep, s: Move) -> list[Statement]:
         seen |= names(v)
     if pairs:
         r.emit(Move([n for n, _ in pairs], [v for _, v in pairs]))
-    r.live |= set(new)
+    r.live |= set(new) - views
     for name in targets:
         if name not in new:
             r.live.discard(name)
             if name in r.mutable:
                 r.zero(name)
-    return [s]
+    return due
+
+
+def _is_view(r: Sweep, s: Assign) -> bool:
+    """Does it name a part of an array that is written into?"""
+    return s.target in r.mutable and not isinstance(s.value, Name) and source_of(s.value) in r.mutable
 
 
 def _shadow(value: Expr, d: Any) -> Expr:

@@ -21,6 +21,7 @@ from .kindrules import (
     KindRule,
     arithmetic,
     as_told,
+    bits,
     choice,
     common_dtype,
     element,
@@ -87,7 +88,7 @@ _SIMPLE = [
     Rule("not", "not {0}", fixed(B1), ("",), heavy=False),
     Rule("invert", "~{0}", lambda a, k: a[0].kind, ("",), heavy=False),
     *(Rule(n, f"{{0}} {s} {{1}}", truth, ("", ""), heavy=False) for n, s in COMPARISONS.items()),
-    *(Rule(n, f"{{0}} {s} {{1}}", arithmetic if n[0] == "b" else fixed(B1), ("", ""), heavy=False)
+    *(Rule(n, f"{{0}} {s} {{1}}", bits if n[0] == "b" else fixed(B1), ("", ""), heavy=False)
       for n, s in LOGIC.items()),
 ]  # fmt: skip
 
@@ -283,6 +284,8 @@ _STRUCTURED = [
     Rule("any", "np.any({0})", fixed(B1), adjoints=("",)),
     Rule("all", "np.all({0})", fixed(B1), adjoints=("",)),
     Rule("round", "np.round({*})", like_first, ("", ""), scalar="round({*})"),
+    Rule("box", "{0}", like_first, ("1",), heavy=False),  # marks, while a function is read (cells.py)
+    Rule("update", "{1}", like_last, ("", "1"), heavy=False),
     Rule("getitem", "{0}[{index}]", lambda a, k: k["kind"], adjoints=(), heavy=False),
     Rule("formula", "{name}({*})", lambda a, k: k["kind"], adjoints=()),  # elementwise.py
     Rule("slice", "{0}:{1}:{2}", fixed(Kind("slice")), adjoints=(), heavy=False),

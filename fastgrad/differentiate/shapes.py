@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .aliases import source_of
 from .builder import Builder, as_value
 from .indexing import ABSENT, getitem
 from .kinds import I8, Kind
 from .operands import array_of, number
-from .program import Expr, Lit, Name, Op
+from .program import Expr, If, Lit, Name, Op, Raise
 from .reductions import axis_of
 from .rules import make
-from .values import Items, Static, dtype_name, flatten, is_expr
+from .values import Items, Listed, Static, dtype_name, flatten, is_expr
 from .vocabulary import Handler, of, take
 
 
@@ -35,13 +37,22 @@ def reshape(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -
     """np.reshape."""
     a, shape = take(b, args, words, "a shape", node)
     sizes = [b.operand(number(b, v, node)) for v in flatten(shape)]
-    return b.apply("reshape", b.atom(array_of(b, a, node)), *sizes, ndim=len(sizes))
+    array = b.atom(array_of(b, a, node))
+    if array.kind.is_array and not sizes:  # the one element
+        text = "raise ValueError('cannot reshape an array of more or fewer than one element into shape ()')"
+        b.emit(If(make("eq", make("size", array), Lit(1, I8)), [], [Raise(text, where=b.where)]))
+        return getitem(b, array, tuple([Lit(0, I8)] * array.kind.ndim), node)
+    if not array.kind.is_array and sizes:
+        array = b.atom(b.apply("array", array, ndim=1))
+    return b.apply("reshape", array, *sizes, ndim=len(sizes)) if sizes else array
 
 
 @of(np.ravel)
-def _ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+def ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    """np.ravel; of a number, an array of one element."""
     (a,) = take(b, args, words, "a", node)
-    return b.apply("ravel", array_of(b, a, node))
+    array = array_of(b, a, node)
+    return b.apply("ravel", array) if array.kind.is_array else b.apply("array", array, ndim=1)
 
 
 @of(np.expand_dims)
@@ -59,7 +70,14 @@ def _flip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     return getitem(b, array, tuple([step] * array.kind.ndim), node)
 
 
-@of(np.concatenate, np.hstack)
+@of(np.hstack)
+def _hstack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (values,) = take(b, args, words, "arrays", node)
+    first = flatten(values)[0]
+    return _concatenate(b, [values, as_value(0 if not is_expr(first) or first.kind.ndim < 2 else 1)], {}, node)
+
+
+@of(np.concatenate)
 def _concatenate(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     values, axis = take(b, args, words, "arrays axis=0", node)
     if not isinstance(values, tuple | Items):
@@ -68,12 +86,17 @@ def _concatenate(b: Builder, args: list[Any], words: dict[str, Any], node: ast.A
     if any(not p.kind.is_array for p in parts) or len({p.kind.ndim for p in parts}) > 1:
         raise b.error("joins what has not the same number of dimensions", node)
     k = axis_of(b, axis, parts[0], node) or 0
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("hstack"):
-        k = 0 if parts[0].kind.ndim == 1 else 1
     return b.apply("concatenate", *parts, axis=k, ndim=parts[0].kind.ndim)
 
 
-@of(np.stack, np.vstack)
+@of(np.vstack)
+def _vstack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (values,) = take(b, args, words, "arrays", node)
+    first = flatten(values)[0]
+    return (_concatenate if is_expr(first) and first.kind.ndim > 1 else _stack)(b, [values], {}, node)
+
+
+@of(np.stack)
 def _stack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     values, axis = take(b, args, words, "arrays axis=0", node)
     if not isinstance(values, tuple | Items):
@@ -81,28 +104,40 @@ def _stack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
     parts = [b.atom(array_of(b, v, node)) for v in (values if isinstance(values, tuple) else values.items)]
     if not parts[0].kind.is_array:
         return array_of(b, values, node)
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("vstack") and parts[0].kind.ndim > 1:
-        return b.apply("concatenate", *parts, axis=0, ndim=parts[0].kind.ndim)
     return b.apply(
         "stack", *parts, axis=b.static_int(axis, node) % (parts[0].kind.ndim + 1), ndim=parts[0].kind.ndim + 1
     )
 
 
-@of(np.array, np.asarray)
+@of(np.array)
 def _array(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    array = _asarray(b, args, words, node)
+    return b.apply("copy", array) if array.kind.is_array and source_of(array) else array
+
+
+@of(np.asarray)
+def _asarray(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     values, dtype = take(b, args, words, "a dtype=None", node)
-    fresh = is_expr(values) and isinstance(node, ast.Call) and ast.unparse(node.func).endswith("np.array")
     array = array_of(b, values, node)
     wanted = None if isinstance(dtype, Static) and dtype.value is None else dtype_of(b, dtype, "f8", node)
     if wanted and wanted != array.kind.dtype and array.kind.is_array:
         return b.apply("as_" + wanted, array)
-    return b.apply("copy", array) if fresh and array.kind.is_array else array
+    return b.apply("copy", array) if isinstance(values, Listed) else array
 
 
-@of(np.copy, np.ascontiguousarray)
+@of(np.ascontiguousarray)
+def _ascontiguous(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    (a,) = take(b, args, words, "a", node)
+    array = b.atom(array_of(b, a, node))  # the array itself, or a copy, as reshape has it
+    sizes = [make("shape", array, axis=k) for k in range(array.kind.ndim)]
+    return b.apply("reshape", array, *sizes, ndim=len(sizes)) if sizes else b.apply("array", array, ndim=1)
+
+
+@of(np.copy)
 def _copy(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     (a,) = take(b, args, words, "a", node)
-    return b.apply("copy", array_of(b, a, node))
+    array = array_of(b, a, node)
+    return b.apply("copy", array) if array.kind.is_array else array
 
 
 def dtype_of(b: Builder, value: Any, default: str, node: ast.AST) -> str:
@@ -118,10 +153,18 @@ def dtype_of(b: Builder, value: Any, default: str, node: ast.AST) -> str:
 def _made(name: str) -> Handler:
     def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
         shape, dtype = take(b, args, words, "shape dtype=None", node)
+        if not flatten(shape):
+            return _number(name, dtype_of(b, dtype, "f8", node))
         return make(name, *sizes_of(b, shape, node), dtype=dtype_of(b, dtype, "f8", node), ndim=len(flatten(shape)),
                     shape=shape_label(shape))  # fmt: skip
 
     return handler
+
+
+def _number(name: str, dtype: str) -> Lit:
+    """np.zeros(()) and its like."""
+    value = 1.0 if name == "ones" else 0.0
+    return Lit({"i8": int, "b1": bool}.get(dtype, float)(value), Kind(dtype))
 
 
 def sizes_of(b: Builder, shape: Any, node: ast.AST) -> list[Expr]:
@@ -149,7 +192,8 @@ def _broadcast_to(b: Builder, args: list[Any], words: dict[str, Any], node: ast.
     array = array_of(b, a, node)
     dtype = array.kind.dtype
     zeros = make("zeros", *sizes_of(b, shape, node), dtype=dtype, ndim=len(flatten(shape)), shape=shape_label(shape))
-    return b.apply("add", array, b.atom(zeros))
+    whole = b.apply("add", array, b.atom(zeros))
+    return replace(whole, attrs=(("looks", True),)) if isinstance(whole, Op) else whole
 
 
 @of(np.take)
@@ -177,6 +221,8 @@ def _full(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     value = number(b, fill, node)
     if value.kind.is_array:
         raise b.error("fills with an array", node)
+    if not flatten(shape) and dtype_of(b, dtype, value.kind.dtype, node) == value.kind.dtype:
+        return value
     return make("full", b.operand(value), *sizes_of(b, shape, node), dtype=dtype_of(b, dtype, value.kind.dtype, node),
                 ndim=len(flatten(shape)), shape=shape_label(shape))  # fmt: skip
 
@@ -186,6 +232,8 @@ def _like(name: str) -> Handler:
         a, dtype = take(b, args, words, "a dtype=None", node)
         array = b.atom(array_of(b, a, node))
         wanted = dtype_of(b, dtype, array.kind.dtype, node)
+        if not array.kind.is_array:
+            return _number(name, wanted)
         if wanted == array.kind.dtype:
             return make(name + "_like", array)
         sizes = [make("shape", array, axis=k) for k in range(array.kind.ndim)]
@@ -239,11 +287,16 @@ def _diag(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     return b.apply("diag" if array.kind.ndim == 1 else "diagonal", array)
 
 
-@of(np.triu, np.tril)
-def _triangle(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    a, k = take(b, args, words, "a k=0", node)
-    name = "triu" if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("triu") else "tril"
-    return b.apply(name, array_of(b, a, node), k=b.static_int(k, node))
+def _triangle(name: str) -> Handler:
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        a, k = take(b, args, words, "a k=0", node)
+        return b.apply(name, array_of(b, a, node), k=b.static_int(k, node))
+
+    return handler
+
+
+of(np.triu)(_triangle("triu"))
+of(np.tril)(_triangle("tril"))
 
 
 @of(np.roll)

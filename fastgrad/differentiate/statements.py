@@ -9,8 +9,11 @@ from . import liveness
 from .aliases import source_of
 from .assigning import assign, named, store, write
 from .builder import Builder, as_value
+from .cells import updated
 from .expressions import calls_users, closure, expression, static_truth
 from .indexing import getitem, index_of, whole
+from .kinds import RANK
+from .lists import changeable, changed
 from .looping import for_loop, while_loop
 from .merging import merge
 from .operands import binary, number
@@ -23,6 +26,7 @@ from .program import (
     Statement,
     walk,
 )
+from .reading import asked
 from .recursion import Undetermined
 from .rules import make
 from .values import UNBOUND, Items, Listed, Scope, is_expr
@@ -52,6 +56,8 @@ def block(b: Builder, scope: Scope, statements: list[ast.stmt], after: set[str])
 
 def _assign(b: Builder, scope: Scope, s: ast.Assign, live: set[str]) -> None:
     value = expression(b, scope, s.value)
+    if isinstance(value, Op) and any(calls_users(scope, target) for target in s.targets):
+        value = b.bind("value", value)  # computed before the places that it goes to
     if len(s.targets) > 1 and isinstance(value, Op):
         value = b.bind(liveness.bound(s.targets[0]).pop() if liveness.bound(s.targets[0]) else "value", value)
     for target in s.targets:
@@ -71,10 +77,12 @@ def _augmented(b: Builder, scope: Scope, s: ast.AugAssign, live: set[str]) -> No
         raise b.error("assigns to an attribute, which cannot be differentiated", s)
     old = expression(b, scope, ast.copy_location(ast.Name(s.target.id, ast.Load()), s.target))
     value = expression(b, scope, s.value)
+    if isinstance(old, Items):
+        changeable(b, scope, s.target, old, s)
     if is_expr(old) and old.kind.is_array:
         _in_place(b, old, whole(old.kind), s.op, value, s)
         return
-    scope.env[s.target.id] = named(b, s.target.id, binary(b, type(s.op), old, value, s))
+    scope.env[s.target.id] = named(b, s.target.id, updated(old, binary(b, type(s.op), old, value, s)))
 
 
 def _augmented_element(b: Builder, scope: Scope, s: ast.AugAssign) -> None:
@@ -104,6 +112,10 @@ def _augmented_element(b: Builder, scope: Scope, s: ast.AugAssign) -> None:
 def _in_place(b: Builder, array: Expr, index: Any, op: ast.operator, value: Any, node: ast.AST) -> None:
     index = index if isinstance(index, tuple) else (index,)
     value = number(b, value, node)
+    place = getitem(b, array, index, node).kind
+    narrow = RANK[value.kind.dtype] > RANK[place.dtype] or isinstance(op, ast.Div)
+    if place.is_array and not place.is_float and narrow:
+        raise b.error(f"would make an {place} one of other numbers, which cannot be done in place", node)
     fancy = any(i.kind.is_array for i in index)
     if isinstance(op, ast.Add | ast.Sub) and not fancy:
         write(b, array, index, value if isinstance(op, ast.Add) else make("neg", b.operand(value)), node, add=True)
@@ -118,7 +130,7 @@ def _in_place(b: Builder, array: Expr, index: Any, op: ast.operator, value: Any,
 def _if(b: Builder, scope: Scope, s: ast.If, live: set[str]) -> None:
     test = getattr(s, "known", None)
     if test is None:
-        test = expression(b, scope, s.test)
+        test = expression(b, scope, asked(s.test))
     truth = static_truth(test)
     if truth is not None:
         block(b, scope, s.body if truth else s.orelse, live)
@@ -145,7 +157,7 @@ def _if(b: Builder, scope: Scope, s: ast.If, live: set[str]) -> None:
         raise unknown[0]
     raises = [any(isinstance(x, Raise) for x in part) for part in lists]
     merged = dict(start)
-    for name in sorted(liveness.assigned(s.body) | liveness.assigned(s.orelse)):
+    for name in sorted(liveness.assigned(s.body) | liveness.assigned(s.orelse) | changed([s], start)):
         if name in live:
             pair = [end.get(name, UNBOUND) for end in ends]
             if raises[0] != raises[1]:  # the branch that raises hands nothing on
@@ -181,6 +193,7 @@ def _expression(b: Builder, scope: Scope, s: ast.Expr, live: set[str]) -> None:
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
         base = scope.env.get(call.func.value.id)
         if isinstance(base, Items) and call.func.attr == "append" and len(call.args) == 1:
+            changeable(b, scope, call.func.value, base, s)
             value = named(b, call.func.value.id, expression(b, scope, call.args[0]))
             scope.env[call.func.value.id] = Items((*base.items, value))
             return
@@ -194,7 +207,7 @@ def _expression(b: Builder, scope: Scope, s: ast.Expr, live: set[str]) -> None:
 
 
 def _assert(b: Builder, scope: Scope, s: ast.Assert, live: set[str]) -> None:
-    test = expression(b, scope, s.test)
+    test = expression(b, scope, asked(s.test))
     if static_truth(test) is not True:
         text = "raise AssertionError" + (f"({s.msg.value!r})" if isinstance(s.msg, ast.Constant) else "")
         b.emit(If(number(b, test, s.test), [], [Raise(text, where=b.where)]))
@@ -222,6 +235,13 @@ def _import(b: Builder, scope: Scope, s: ast.Import | ast.ImportFrom, live: set[
         scope.env[alias.asname or alias.name.split(".")[0]] = as_value(value)
 
 
+def _delete(b: Builder, scope: Scope, s: ast.Delete, live: set[str]) -> None:
+    for target in s.targets:
+        if not isinstance(target, ast.Name):
+            raise b.error("deletes a part of something", s)
+        scope.env[target.id] = UNBOUND
+
+
 def _nothing(b: Builder, scope: Scope, s: ast.stmt, live: set[str]) -> None:
     return None
 
@@ -229,5 +249,5 @@ def _nothing(b: Builder, scope: Scope, s: ast.stmt, live: set[str]) -> None:
 _STATEMENTS: dict[type, Any] = {
     ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented, ast.If: _if, ast.For: for_loop,
     ast.While: while_loop, ast.FunctionDef: _function, ast.Expr: _expression, ast.Assert: _assert, ast.Raise: _raise,
-    ast.Import: _import, ast.ImportFrom: _import, ast.Pass: _nothing, ast.Delete: _nothing,
+    ast.Import: _import, ast.ImportFrom: _import, ast.Pass: _nothing, ast.Delete: _delete,
 }  # fmt: skip

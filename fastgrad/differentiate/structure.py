@@ -154,6 +154,48 @@ class Structurer:
         return [*before, new, *self.block(after, None)], here.returned
 
 
+class Elses(ast.NodeTransformer):
+    """`else` of loops, where it jumps, becomes an `if` behind the loop: its jumps are those of the block around.
+
+    The function is changed for good: it is read more than once, and then has none of them.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Nested functions are structured apart."""
+        return node
+
+    def loop(self, node: ast.For | ast.While) -> ast.AST | list[ast.stmt]:
+        """A loop, those inside of it first."""
+        self.generic_visit(node)
+        if not any(jumps(s) for s in node.orelse):
+            return node
+        orelse, node.orelse = node.orelse, []
+        self.count += 1
+        flag = f"broken{self.count}_"
+        if not _mark_breaks(node.body, flag):
+            return [node, *orelse]
+        test = ast.fix_missing_locations(ast.copy_location(ast.UnaryOp(ast.Not(), ast.Name(flag, ast.Load())), node))
+        return [_assign(flag, ast.Constant(False), node), node, _if(test, orelse, [], orelse[0])]
+
+    visit_For = visit_While = loop
+
+
+def _mark_breaks(statements: list[ast.stmt], flag: str) -> bool:
+    """Set the flag before each `break` out of the loop whose body this is; whether there is one."""
+    found = False
+    for k in range(len(statements) - 1, -1, -1):
+        s = statements[k]
+        if isinstance(s, ast.Break):
+            statements.insert(k, _assign(flag, ast.Constant(True), s))
+            found = True
+        elif isinstance(s, ast.If):
+            found = any([_mark_breaks(s.body, flag), _mark_breaks(s.orelse, flag)]) or found
+    return found
+
+
 def _own(statement: ast.stmt) -> list[ast.AST]:
     """The statement's parts that are not inside a nested function."""
     found: list[ast.AST] = [statement]

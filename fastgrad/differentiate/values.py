@@ -93,6 +93,7 @@ class Scope:
     parent: Scope | None = None
     locals: set[str] = field(default_factory=set)
     keep: set[str] = field(default_factory=set)
+    node: ast.AST | None = None  # the def whose body is read
 
 
 def is_expr(value: Any) -> TypeGuard[Expr]:

@@ -87,9 +87,26 @@ for _name, _functions in {
     "maximum": (np.maximum, np.fmax), "minimum": (np.minimum, np.fmin), "isnan": (np.isnan, math.isnan),
     "isinf": (np.isinf, math.isinf), "isfinite": (np.isfinite, math.isfinite), "lt": (np.less,), "le": (np.less_equal,),
     "gt": (np.greater,), "ge": (np.greater_equal,), "eq": (np.equal,), "ne": (np.not_equal,), "mod": (np.mod,),
-    "floordiv": (np.floor_divide,), "bitand": (np.logical_and,), "bitor": (np.logical_or,), "invert": (np.logical_not,),
+    "floordiv": (np.floor_divide,),
 }.items():  # fmt: skip
     of(*_functions)(_elementwise(_name))
+
+
+def _logical(name: str) -> Handler:
+    """np.logical_and and the like: of the truths of numbers."""
+
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        values = [array_of(b, a, node) for a in args]
+        truths = [v if v.kind.dtype == "b1" else b.apply("ne", v, Lit(0, I8)) for v in values]
+        plain = name == "invert" and not any(v.kind.is_array for v in truths)
+        return _elementwise("not" if plain else name)(b, truths, words, node)  # ~True is -2
+
+    return handler
+
+
+for _logic, _name in ((np.logical_and, "bitand"), (np.logical_or, "bitor"), (np.logical_xor, "bitxor"),
+                      (np.logical_not, "invert")):  # fmt: skip
+    of(_logic)(_logical(_name))
 
 
 @of(np.square)
@@ -103,11 +120,12 @@ def _reciprocal(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AS
     return b.apply("div", Lit(1.0, Kind("f8")), number(b, args[0], node))
 
 
-@of(math.floor, math.ceil, math.trunc)
-def _to_int(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    name = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else "trunc"
-    name = name if name in ("floor", "ceil") else "trunc"
-    return make("int", b.apply(name, number(b, args[0], node)))
+def _to_int(name: str) -> Handler:
+    return lambda b, args, words, node: make("int", b.apply(name, number(b, args[0], node)))
+
+
+for _round_to in (math.floor, math.ceil, math.trunc):
+    of(_round_to)(_to_int(_round_to.__name__))
 
 
 @of(np.where)
@@ -186,15 +204,24 @@ for _f in (range, zip, enumerate, reversed):
     of(_f)(_iterator(_f.__name__))
 
 
-@of(builtins.tuple, builtins.list)
-def _sequence(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+@of(builtins.list)
+def _list(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    items = _tuple(b, args, words, node)
+    return Items(items) if isinstance(items, tuple) else items
+
+
+@of(builtins.tuple)
+def _tuple(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     from .sequences import sequence
     from .values import Scope
 
     static = sequence(b, Scope(None, {}), args[0], node).static if args else ()  # type: ignore[arg-type]
     if static is None:
-        return args[0] if isinstance(args[0], Listed) else Listed(number(b, args[0], node))
-    return static if isinstance(node, ast.Call) and ast.unparse(node.func) == "tuple" else Items(static)
+        array = number(b, args[0], node)
+        if array.kind.ndim > 1:
+            raise b.error("makes a list of the rows of a matrix: read them where they are", node)
+        return Listed(b.bind("items", b.apply("copy", array)))
+    return static
 
 
 # ---- reductions --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ import numpy as np
 
 THEMES = (
     "scalars", "arrays", "reductions", "broadcasting", "indexing", "writes", "views", "choices", "loops", "branches", "calls",
-    "linalg", "tuples", "recursion", "combined", "stencils",
+    "linalg", "tuples", "recursion", "combined", "stencils", "handed", "rows", "elses",
+    "lists",
 )  # fmt: skip
 
 

@@ -271,3 +271,45 @@ def argument_that_is_not_differentiated_is_set_in_a_branch(y, A, C, n, power=2.0
             power, s = -0.93, -s
     total = 0.5 * y + 1.24 * power
     return np.sum(A * C) * total
+
+
+def or_gives_its_first_operand(x, y):
+    w = x or 1.0
+    v = 0.0 * x or y
+    return w * w * x + v * v
+
+
+def and_gives_its_last_operand(x, y):
+    w = x and y
+    v = 0.0 * y and x
+    return x * w + v
+
+
+def truth_or_number(x, y, u, flag):
+    a = flag and u[0] * 2.0
+    b = (not flag) or u[1]
+    c = x > 5.0 or y
+    return a * 2.0 + b * u[2] + c * c + ((x > 0.1 and y > 0.1) + x) * y
+
+
+def operands_that_need_statements(x, y, u):
+    def squares(a):
+        s = 0.0
+        for e in u:
+            s += a * e * e
+        return s
+
+    return (squares(x) and squares(y)) + (squares(x) or squares(y)) * x
+
+
+def integer_or_its_default(x, n):
+    k = n - 3 or 2
+    return sum(x**i for i in range(k or 5)) * k
+
+
+def truths_of_numbers(x, u, n):
+    s = 1.0 if any(e for e in u) and not all(n and e > 0 for e in u) else 2.0
+    while n and x > 0:
+        n -= 1
+        s += x * x
+    return s * (3.0 if x and not (s and n) else 5.0)

@@ -250,3 +250,19 @@ def row_in_the_place_of_a_matrix(T, C, flag):
         A = T[0]
     A[0] = A[1] * A[2]
     return np.sum(T * T) + np.sum(A)
+
+
+def swapped_and_chosen_on_some_ways(u, v, x, flag):
+    a = u.copy()
+    b = v.copy()
+    c = b
+    b = np.sin(c)
+    if flag:
+        p = c[:3] if x > 5 else a[1:4]
+        b, a = a, b
+    if b[0] < b[1]:
+        c[2] = 0.5
+    else:
+        a[3:0:-1][:] = x
+        p = b[:3]
+    return np.sum(a * a * u) + np.sum(b * v) + np.sum(c) + np.sum(p * 0.3)

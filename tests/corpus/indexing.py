@@ -138,3 +138,27 @@ def interpolated(u, y):
     i = int(position)
     t = position - i
     return (1.0 - t) * u[i] + t * u[i + 1] ** 2
+
+
+def elements_between(u, x):
+    return np.sum(u[(u > -0.5) & (u < 0.5)] ** 2) * x + np.sum(u[~((u < -0.5) | (u > 0.5))])
+
+
+def neither_infinite_nor_missing(u):
+    missing = np.isnan(u) | np.isinf(u)
+    return np.sum(u[~missing] ** 2)
+
+
+def combined_masks_are_written(u, x, mask):
+    a = u.copy()
+    a[mask & (u > -0.2)] = x
+    a[(u < -0.5) | (u > 0.5)] *= x
+    a[mask ^ (u > 0)] += x * u[0]
+    return np.sum(a * a * u)
+
+
+def logical_functions(u, v, x):
+    both = np.logical_and(u, v > 0)
+    one = np.logical_xor(u > 0, v > 0)
+    t = np.logical_not(x > 0)
+    return np.sum(u[both] * x) + np.sum(u[one] ** 2) + (x if t else u[0]) + np.sum(u[np.logical_or(one, both)])

@@ -3,6 +3,10 @@
 import numpy as np
 
 
+def outer_product_of_numbers(x, y):
+    return np.outer(x, y)[0, 0] * x
+
+
 def inner_product(u, v):
     return u @ v + np.dot(u, u) * 0.5
 

@@ -190,7 +190,7 @@ def recursion_of_another_rank(u, n):
 
 def diagonal_of_an_array_that_is_written(M):
     a = M.copy()
-    d = np.diag(a)  # refused: matrix
+    d = np.diag(a)  # refused: looks into
     a[0, 0] = 2.0 * a[1, 1]
     return np.sum(d * d)
 
@@ -220,3 +220,112 @@ def mask_of_a_matrix(A, x):
     B = A.copy()
     B[B > 0.1] = x  # refused: mask
     return np.sum(B)
+
+
+def list_with_two_names(x, y):
+    a = [x, y]
+    b = a
+    a[0] = y * y  # refused: another name
+    return b[0] * x
+
+
+def list_that_a_function_changes(x, y):
+    def triple(values):
+        values[0] = 3.0 * values[0]  # refused: another name
+
+    a = [x, y]
+    triple(a)
+    return a[0] * a[1]
+
+
+def list_inside_of_a_list(x, y):
+    a = [[x, y], [y, x]]
+    row = a[0]
+    row[0] = 5.0 * x  # refused: another name
+    return a[0][0] * a[1][0]
+
+
+def list_with_two_names_grows(x, y):
+    a = [x]
+    b = a
+    b.append(y)  # refused: another name
+    return sum(a)
+
+
+def tuple_is_changed(x, y):
+    t = (x, y)
+    t[0] = y  # refused: tuple
+    return t[0]
+
+
+def element_is_deleted(x, y):
+    a = [x, y]
+    del a[0]  # refused: delete
+    return a[0]
+
+
+def deleted_name(x):
+    y = x * 2
+    del y
+    return y  # noqa: F821  # refused: may not have a value
+
+
+def array_of_no_dimensions_with_two_names(x, y):
+    a = np.where(x > 0.1, x, y)
+    b = a
+    a += 1.0  # refused: no dimensions
+    return a * b
+
+
+def array_of_no_dimensions_in_a_loop(x, y, n):
+    a = np.array(x)
+    s = y
+    for _ in range(n):
+        b = a
+        a += s  # refused: no dimensions
+        s = s + b
+    return s
+
+
+def array_of_no_dimensions_in_a_function(x, y):
+    def double(c):
+        c *= 2.0  # refused: no dimensions
+        return c
+
+    a = np.full((), x)
+    return double(a) * a * y
+
+
+def part_of_no_dimensions_is_changed(u):
+    a = u.copy()
+    b = a[2, ...]
+    b += 1.0  # refused: no dimensions
+    return np.sum(a * a)
+
+
+def part_of_no_dimensions_of_an_array_that_is_written(u):
+    a = u.copy()
+    b = a[2, ...]  # refused: looks into
+    a[2] = 3.0 * a[1]
+    return b * a[0]
+
+
+def integers_become_floats_in_place(x):
+    a = np.arange(1, 4)
+    a /= 2  # refused: in place
+    return np.sum(a * x)
+
+
+def broadcast_array_that_is_written(u, x):
+    a = u * 1.0
+    b = np.broadcast_to(a, (5,))  # refused: looks into
+    a[1] = x
+    return np.sum(b * u)
+
+
+def masks_are_added(u, v):
+    return np.sum((u > 0) + (v > 0)) * u[0]  # refused: truths
+
+
+def bits_of_floats(u, v):
+    return np.sum(u & v)  # refused: bits

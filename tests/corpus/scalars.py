@@ -159,5 +159,19 @@ def log_gamma_density(x, y, s):
     return y * math.log(s) - math.lgamma(y) + (y - 1.0) * math.log(x) - s * x
 
 
+def arrays_of_no_dimensions(x, y, u):
+    a = np.where(x > 0.1, x, y)
+    a += 1.0
+    b = np.array(y)
+    b *= a
+    total = np.zeros(())
+    for e in u:
+        total += e * b
+    c = np.copy(x)
+    c -= total
+    d = np.zeros_like(x) + np.full((), y) + u[1:2].reshape(()) * u[..., 0]
+    return a * total + c * c + d + np.ravel(x)[0] + np.reshape(x, (1, 1))[0, 0] + np.where(x > 0, x, y).copy()
+
+
 def wide_expression(x, y, z):
     return (x * y + y * z + z * x) * (x + y + z) / (x**2 + y**2 + z**2) - (x * y * z) * (x - y) * (y - z) * (z - x)

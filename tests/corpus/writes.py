@@ -328,3 +328,12 @@ def masks_and_other_arrays_fill_the_tapes(u, v):
         b[0] += np.sum(part * np.sin(c)) * 0.1
         a[i % 5] = b[i % 5] * u[i % 5]
     return np.sum(a * a) + np.sum(b)
+
+
+def integers_and_truths_keep_no_derivative(x, y):
+    a = np.zeros(3, dtype=bool)
+    b = np.zeros(3, dtype=np.int64)
+    a[1] = x
+    b[1] = 5 * x
+    b[2] = y
+    return np.sum(a * x) + np.sum(b * y)
