@@ -198,7 +198,8 @@ def as_value(value: Any) -> Any:
     if isinstance(value, float):
         return Lit(value, F8)
     if isinstance(value, Constant):
-        return as_value(value.value)
+        given = value.value  # an argument: this object, whose attributes may change
+        return Static(given, lambda: given, f"argument@{id(given):x}") if callable(given) else as_value(given)
     return value if is_expr(value) else Static(value)
 
 
