@@ -5,7 +5,6 @@ told apart by the columns of their code objects.  A source that is no longer tha
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
