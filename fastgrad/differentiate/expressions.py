@@ -45,6 +45,8 @@ def expression(b: Builder, scope: Scope, node: ast.expr | None) -> Any:
 def _constant(b: Builder, scope: Scope, node: ast.Constant) -> Any:
     if isinstance(node.value, complex | bytes):
         raise b.error("is not a real number", node)
+    if type(node.value) is int and node.value >= 2**63:
+        raise b.error("is an integer of more than 64 bits: write it as a float", node)
     return as_value(node.value)
 
 
