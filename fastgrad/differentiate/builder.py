@@ -136,6 +136,7 @@ class Builder:
     def error(self, message: str, node: ast.AST | None = None) -> DifferentiationError:
         """The error that points at the present line, or at a node on it."""
         where = self.where
+        node = getattr(node, "written", node)
         if where and node is not None and hasattr(node, "lineno"):
             where = where._replace(line=node.lineno)
         text = ast.unparse(node) if node is not None else None

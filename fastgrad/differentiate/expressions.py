@@ -199,6 +199,7 @@ def choose(b: Builder, scope: Scope, test: Expr, body: ast.expr, orelse: ast.exp
     statement = ast.If(ast.Constant(True), [_set(target, body, node)], [_set(target, orelse, node)])
     ast.copy_location(statement, node)
     statement.known = test  # type: ignore[attr-defined]  # the test, already computed
+    statement.written = node  # type: ignore[attr-defined]  # what the user sees of it
     scope.env[target] = UNBOUND
     b.block(b, scope, [statement], {target, *scope.env})
     return scope.env.pop(target)
