@@ -136,6 +136,7 @@ class Builder:
     def error(self, message: str, node: ast.AST | None = None) -> DifferentiationError:
         """The error that points at the present line, or at a node on it."""
         where = self.where
+        node = getattr(node, "written", node)
         if where and node is not None and hasattr(node, "lineno"):
             where = where._replace(line=node.lineno)
         text = ast.unparse(node) if node is not None else None
@@ -198,7 +199,8 @@ def as_value(value: Any) -> Any:
     if isinstance(value, float):
         return Lit(value, F8)
     if isinstance(value, Constant):
-        return as_value(value.value)
+        given = value.value  # an argument: this object, whose attributes may change
+        return Static(given, lambda: given, f"argument@{id(given):x}") if callable(given) else as_value(given)
     return value if is_expr(value) else Static(value)
 
 

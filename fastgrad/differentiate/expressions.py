@@ -45,6 +45,8 @@ def expression(b: Builder, scope: Scope, node: ast.expr | None) -> Any:
 def _constant(b: Builder, scope: Scope, node: ast.Constant) -> Any:
     if isinstance(node.value, complex | bytes):
         raise b.error("is not a real number", node)
+    if type(node.value) is int and node.value >= 2**63:
+        raise b.error("is an integer of more than 64 bits: write it as a float", node)
     return as_value(node.value)
 
 
@@ -197,6 +199,7 @@ def choose(b: Builder, scope: Scope, test: Expr, body: ast.expr, orelse: ast.exp
     statement = ast.If(ast.Constant(True), [_set(target, body, node)], [_set(target, orelse, node)])
     ast.copy_location(statement, node)
     statement.known = test  # type: ignore[attr-defined]  # the test, already computed
+    statement.written = node  # type: ignore[attr-defined]  # what the user sees of it
     scope.env[target] = UNBOUND
     b.block(b, scope, [statement], {target, *scope.env})
     return scope.env.pop(target)

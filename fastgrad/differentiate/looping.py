@@ -9,6 +9,7 @@ from . import liveness
 from .assigning import assign, named
 from .builder import Builder
 from .expressions import expression, static_truth
+from .integers import multiplied
 from .kinds import B1, I8, Kind, join
 from .lists import changed
 from .merging import blank, convert
@@ -185,7 +186,7 @@ def _attempt(
         shape = entry[name] if entry[name] is not UNBOUND else b.forms[name]
         scope.env[name] = refill(shape, list(phis[name]))
     if targets:
-        statements.append(Move(targets, values, where=b.where))
+        statements = [*multiplied(statements, targets, values), Move(targets, values, where=b.where)]
     carried = [p for leaves in phis.values() for p in leaves if isinstance(p, Name)]
     return index, statements, carried, before
 

@@ -115,7 +115,7 @@ def _argument(b: Builder, name: str, kind: Any) -> tuple[Any, Any]:
         parts = [_argument(b, f"{name}_{k}", one) for k, one in enumerate(kind)]
         return tuple(v for v, _ in parts), tuple(t for _, t in parts)
     if isinstance(kind, Constant):
-        return as_value(kind.value), None
+        return as_value(kind), None
     assert isinstance(kind, Kind)
     new = b.name(name, kind)
     return new, new

@@ -33,7 +33,7 @@ def merge(b: Builder, name: str, pair: list[Any], lists: list[list[Statement]], 
                 lists[k].append(Raise("raise TypeError('the function returned None')", where=b.where))
                 return pair[1 - k]
     if form(first) != form(second):
-        raise b.error(f"leaves {name!r} as different things on the two ways", node)
+        raise b.error(f"{left(name, node)} different things on the two ways", node)
     new = []
     for x, y in zip(flatten(first), flatten(second), strict=True):
         new.append(_merge_leaf(b, name, x, y, lists, node))
@@ -53,15 +53,20 @@ def _merge_leaf(b: Builder, name: str, x: Any, y: Any, lists: list[list[Statemen
             missing = 0 if isinstance(x, Static) and x.value is None else 1
             lists[missing].append(Raise("raise TypeError('the function returned None')", where=b.where))
             return (x, y)[1 - missing]
-        raise b.error(f"leaves {name!r} as different things on the two ways", node)
+        raise b.error(f"{left(name, node)} different things on the two ways", node)
     kind = join(x.kind, y.kind)
     if kind is None:
-        raise b.error(f"leaves {name!r} as {x.kind} on one way, as {y.kind} on the other", node)
+        raise b.error(f"{left(name, node)} {x.kind} on one way, {y.kind} on the other", node)
     target = b.name(name, kind)
     taken = assigned(lists[0]) & assigned(lists[1])  # names that are handed on: one value may be that of two variables
     for value, statements in zip((x, y), lists, strict=True):
         _hand_on(b, target, value, statements, taken)
     return target
+
+
+def left(name: str, node: ast.AST) -> str:
+    """How a message about what two ways leave begins: the value of a conditional expression has no name of the user's."""
+    return "gives" if hasattr(node, "written") else f"leaves {name!r} as"
 
 
 def _hand_on(b: Builder, target: Name, value: Expr, statements: list[Statement], taken: set[str]) -> None:

@@ -1,15 +1,18 @@
 """From a Python function to its syntax tree, with the true line numbers of its file, and to what its names mean.
 
-Plain functions, lambdas, nested functions, bound methods, Numba dispatchers (their .py_func). Several lambdas on one line are
-told apart by the columns of their code objects.
+Plain functions, lambdas, nested functions, Numba dispatchers (their .py_func). Several lambdas on one line are
+told apart by the columns of their code objects.  A source that is no longer that of the function is refused.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
+import functools
 import inspect
 import linecache
+import operator
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +21,9 @@ from typing import Any
 from .errors import DifferentiationError, Where
 
 MISSING = object()
+FUTURE = functools.reduce(
+    operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+)
 
 
 @dataclass
@@ -57,6 +63,11 @@ def read(function: Any) -> Source:
 
     DifferentiationError: there is none (built-in, typed where Python keeps no source), or it is no plain function.
     """
+    if inspect.ismethod(function):
+        text = (
+            f"{function.__qualname__} is bound to an object: differentiate the function, with the object as an argument"
+        )
+        raise DifferentiationError(f"{text}: fg.grad({function.__qualname__}, argnums=1)")
     function = plain(function)
     if not inspect.isfunction(function):
         raise DifferentiationError(f"{function!r} is no Python function: give one written in Python")
@@ -102,7 +113,46 @@ def _find(code: Any, lines: list[str], where: Where) -> ast.FunctionDef | ast.La
         raise DifferentiationError("was changed in its file after it was imported: reload it", where, code.co_name)
     node = found[0]
     assert isinstance(node, ast.FunctionDef | ast.Lambda)
+    if not _current(code, "".join(lines)):
+        raise DifferentiationError("was changed in its file after it was imported: reload it", where, code.co_name)
     return node
+
+
+def _current(code: Any, text: str) -> bool:
+    """Is the code what the text compiles to?  Python reads sources anew when files change, but goes on with the old code.
+
+    True as well where that cannot be told: the text as a whole does not compile (a notebook's magic), or what a tool made of
+    the function (pytest of asserts) has names that no source can hold.
+    """
+    if any(name.startswith("@") for name in code.co_varnames):
+        return True
+    made = _compiled(text, code.co_filename, code.co_flags & FUTURE)
+    spot = code.co_name, code.co_firstlineno
+    return not made or any(_same(one, code) for one in made if (one.co_name, one.co_firstlineno) == spot)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(text: str, file: str, flags: int) -> list[Any]:
+    """All code objects of a text, none where it does not compile."""
+    try:
+        found = [compile(text, file, "exec", flags, dont_inherit=True)]
+    except (SyntaxError, ValueError):
+        return []
+    for one in found:
+        found += [inner for inner in one.co_consts if inspect.iscode(inner)]
+    return found
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Do two code objects do the same, or are two constants the same?"""
+    if inspect.iscode(a) and inspect.iscode(b):
+        fields = "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars"
+        return (
+            all(getattr(a, field) == getattr(b, field) for field in fields)
+            and len(a.co_consts) == len(b.co_consts)
+            and all(_same(x, y) for x, y in zip(a.co_consts, b.co_consts, strict=True))
+        )
+    return type(a) is type(b) and a == b and (isinstance(a, frozenset) or repr(a) == repr(b))
 
 
 def _first_line(node: ast.AST) -> int:

@@ -329,3 +329,13 @@ def masks_are_added(u, v):
 
 def bits_of_floats(u, v):
     return np.sum(u & v)  # refused: bits
+
+
+def one_way_a_number_one_way_an_array(u, x):
+    a = u if x > 0 else x  # refused: `u if x > 0 else x` gives float64 array of 1 dimensions on one way, float64
+    return np.sum(a)
+
+
+def one_way_a_number_one_way_a_tuple(u, x):
+    a = x if x > 0 else (u, x)  # refused: `x if x > 0 else (u, x)` gives different things on the two ways
+    return np.sum(a)
