@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from . import matrices, reductions, shapes
+from . import joining, matrices, reductions, shapes
 from .builder import Builder, as_value
 from .shapes import converted, dtype_of, reshape, transpose
 from .values import Items, Method, is_expr
 from .vocabulary import TABLE, only_item, take
 
-HOMES = (matrices, reductions, shapes)  # imported here, they enter their functions in TABLE
+HOMES = (joining, matrices, reductions, shapes)  # imported here, they enter their functions in TABLE
 
 _METHODS: dict[str, Any] = {
     "sum": np.sum, "mean": np.mean, "prod": np.prod, "max": np.max, "min": np.min, "var": np.var, "std": np.std,

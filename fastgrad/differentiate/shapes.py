@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from .aliases import source_of
-from .builder import Builder, as_value
+from .builder import Builder
 from .indexing import ABSENT, getitem
 from .kinds import B1, I8, Kind
 from .operands import array_of, as_float, number
 from .program import Expr, If, Lit, Name, Op, Raise
 from .reductions import axis_of
 from .rules import make
-from .values import Items, Listed, Static, dtype_name, flatten, is_expr
+from .values import Listed, Static, dtype_name, flatten, is_expr
 from .vocabulary import Handler, of, only_item, take
 
 
@@ -73,16 +73,6 @@ def new_axis(b: Builder, axis: Any, array: Expr, node: ast.AST) -> int:
     return k % count
 
 
-def parts_of(b: Builder, values: Any, node: ast.AST) -> list[Expr]:
-    """The arrays that are joined."""
-    if not isinstance(values, tuple | Items):
-        raise b.error("joins arrays whose number is not known when the function is read", node)
-    items = values if isinstance(values, tuple) else values.items
-    if not items:
-        raise b.error("joins no arrays", node)
-    return [b.atom(array_of(b, v, node)) for v in items]
-
-
 @of(np.flip)
 def _flip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     (a,) = take(b, args, words, "a", node)
@@ -91,45 +81,6 @@ def _flip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
         return array
     step = Op("slice", (ABSENT, ABSENT, Lit(-1, I8)), Kind("slice"))
     return getitem(b, array, tuple([step] * array.kind.ndim), node)
-
-
-@of(np.hstack)
-def _hstack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    (values,) = take(b, args, words, "arrays", node)
-    parts = tuple(parts_of(b, values, node))
-    return _concatenate(b, [parts, as_value(0 if parts[0].kind.ndim < 2 else 1)], {}, node)
-
-
-@of(np.concatenate)
-def _concatenate(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    values, axis = take(b, args, words, "arrays axis=0", node)
-    parts = parts_of(b, values, node)
-    if isinstance(axis, Static) and axis.value is None:  # all of them flat
-        parts, axis = [b.atom(ravel(b, [p], {}, node)) for p in parts], as_value(0)
-    if any(not p.kind.is_array for p in parts) or len({p.kind.ndim for p in parts}) > 1:
-        raise b.error("joins what has not the same number of dimensions", node)
-    k = axis_of(b, axis, parts[0], node) or 0
-    return b.apply("concatenate", *parts, axis=k, ndim=parts[0].kind.ndim)
-
-
-@of(np.vstack)
-def _vstack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    (values,) = take(b, args, words, "arrays", node)
-    parts = parts_of(b, values, node)
-    rows = tuple(b.atom(b.apply("expand", p, axis=0)) if p.kind.ndim == 1 else p for p in parts)
-    return _stack(b, [values], {}, node) if {p.kind.ndim for p in parts} == {1} else _concatenate(b, [rows], {}, node)
-
-
-@of(np.stack)
-def _stack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    values, axis = take(b, args, words, "arrays axis=0", node)
-    parts = parts_of(b, values, node)
-    if len({p.kind.ndim for p in parts}) > 1:
-        raise b.error("joins what has not the same number of dimensions", node)
-    k = new_axis(b, axis, parts[0], node)
-    if not parts[0].kind.is_array:
-        return array_of(b, values, node)
-    return b.apply("stack", *parts, axis=k, ndim=parts[0].kind.ndim + 1)
 
 
 @of(np.array)
@@ -257,16 +208,6 @@ def _take(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     return getitem(b, array, (*none, b.atom(index)), node)
 
 
-@of(np.column_stack)
-def _columns(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    (values,) = take(b, args, words, "arrays", node)
-    parts = parts_of(b, values, node)
-    if any(p.kind.ndim not in (1, 2) for p in parts):
-        raise b.error("joins what has not 1 or 2 dimensions", node)
-    parts = [b.atom(b.apply("expand", p, axis=1)) if p.kind.ndim == 1 else b.atom(p) for p in parts]
-    return b.apply("concatenate", *parts, axis=1, ndim=2)
-
-
 @of(np.full)
 def _full(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     shape, fill, dtype = take(b, args, words, "shape fill_value dtype=None", node)
@@ -339,7 +280,12 @@ def _linspace(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST)
     return b.apply("add", start, b.apply("mul", b.atom(step), make("arange", count, dtype="i8", ndim=1)))
 
 
-@of(np.eye, np.identity)
+@of(np.identity)
+def _identity(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return _eye(b, take(b, args, words, "n", node), {}, node)
+
+
+@of(np.eye)
 def _eye(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     n, m = take(b, args, words, "n m=None", node)
     if isinstance(m, Static) and m.value is not None:

@@ -72,6 +72,8 @@ def _elementwise(name: str, numbers: bool = False) -> Handler:
         if len(args) != len(rule.partials) or words:
             raise b.error(f"takes {len(rule.partials)} plain arguments here", node)
         values = [array_of(b, a, node) for a in args]
+        if name in ("add", "sub", "mul", "neg") and all(v.kind.dtype == "b1" for v in values):
+            raise b.error("is arithmetic on truths, whose results are truths: write & or | instead", node)
         if not any(v.kind.is_array for v in values) and name in _TRULY_FLOAT:
             values = [as_float(v) if isinstance(v, Lit) else v for v in values]
         if any(v.kind.is_array for v in values) and (numbers or "_array(" in rule.text):
@@ -299,15 +301,6 @@ def _tuple(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
     return static
 
 
-# ---- reductions --------------------------------------------------------------------------------------------------------
-
-
-# ---- products and linear algebra -----------------------------------------------------------------------------------------
-
-
-# ---- shapes --------------------------------------------------------------------------------------------------------------
-
-
 def _plain(name: str, count: int) -> Handler:
     """Functions whose result is no float: positions, truths."""
 
@@ -349,6 +342,3 @@ def _round(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
 def _slice(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     ends = [None if isinstance(a, Static) else b.atom(number(b, a, node)) for a in args]
     return Slice(*([None, *ends, None] if len(ends) == 1 else [*ends, None][:3]))
-
-
-# ---- methods of arrays ---------------------------------------------------------------------------------------------------

@@ -407,3 +407,7 @@ def rows_compared(A):
 
 def an_array_as_an_integer(u):
     return u[0] * int(u)  # refused: integer of an array
+
+
+def truths_added_by_name(u, v):
+    return np.sum(np.add(u > 0, v > 0)) * u[0]  # refused: truths
