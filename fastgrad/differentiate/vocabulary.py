@@ -219,7 +219,7 @@ def _float(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
 
 @of(np.float64)
 def _float64(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    value = array_of(b, *args, node) if len(args) == 1 and not isinstance(args[0], Static) else None
+    value = array_of(b, args[0], node) if len(args) == 1 and not isinstance(args[0], Static) else None
     return b.apply("as_f8", value) if value is not None and value.kind.is_array else _float(b, args, words, node)
 
 

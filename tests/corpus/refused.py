@@ -411,3 +411,7 @@ def an_array_as_an_integer(u):
 
 def truths_added_by_name(u, v):
     return np.sum(np.add(u > 0, v > 0)) * u[0]  # refused: truths
+
+
+def numbers_that_wrap_around(u):
+    return np.sum((u * 300.0).astype(np.int8) * u)  # refused: number type
