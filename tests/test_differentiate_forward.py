@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -359,3 +360,14 @@ def test_a_rule_may_take_tuples():
 def test_the_adjoint_that_a_rule_gives_has_the_shape_of_the_argument(derivative):
     with interpreted(), pytest.raises(ValueError, match="another shape than its argument"):
         derivative(lambda u: of_another_shape(u))(np.ones(3))
+
+
+@pytest.mark.parametrize("run", [interpreted, nullcontext])
+def test_an_integer_to_a_negative_power_is_an_error(run):
+    def f(x, n):
+        return x * 2**n
+
+    with run():
+        assert fg.grad(f)(1.0, 3) == 8.0
+        with pytest.raises(ValueError, match="negative power"):
+            fg.grad(f)(1.0, -3)

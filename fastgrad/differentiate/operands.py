@@ -6,8 +6,8 @@ import ast
 from typing import Any
 
 from .builder import Builder
-from .kinds import Kind
-from .program import Expr, Lit
+from .kinds import I8, Kind
+from .program import Expr, If, Lit, Raise
 from .rules import make
 from .values import Items, Listed, Static, is_expr
 
@@ -76,7 +76,20 @@ def binary(b: Builder, operator: type[ast.operator], left: Any, right: Any, node
         raise b.error("asks for the bits of a float", node)
     if masks and not bitwise and operator is not ast.Div:
         raise b.error("is arithmetic on arrays of truths, whose results are truths: write & or | instead", node)
-    return b.apply(BINARY[operator], a, c)
+    return power(b, a, c) if operator is ast.Pow else b.apply(BINARY[operator], a, c)
+
+
+def power(b: Builder, base: Expr, exponent: Expr) -> Expr:
+    """base ** exponent. ValueError, when it runs, for an integer to a negative power: in Python alone that is a float."""
+    if base.kind.is_float or exponent.kind.is_float:
+        return b.apply("pow", base, exponent)
+    if isinstance(exponent, Lit):
+        return b.apply("pow", as_float(base) if exponent.value < 0 and not base.kind.is_array else base, exponent)
+    exponent = b.atom(exponent)
+    fits = b.apply("ge", exponent, Lit(0, I8))
+    text = "raise ValueError('an integer is raised to a negative power: give it as a float')"
+    b.emit(If(b.apply("all", fits) if fits.kind.is_array else fits, [], [Raise(text, where=b.where)]))
+    return b.apply("pow", base, exponent)
 
 
 def _joined(b: Builder, operator: type[ast.operator], left: Any, right: Any, node: ast.AST) -> Any:

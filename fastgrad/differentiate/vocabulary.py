@@ -13,7 +13,7 @@ import numpy as np
 from .builder import Builder, as_value, known
 from .indexing import getitem
 from .kinds import I8, Kind
-from .operands import array_of, as_float, number
+from .operands import array_of, as_float, number, power
 from .program import Expr, If, Lit, Raise
 from .rules import FUNCTIONS, RULES, make
 from .sequences import Iterator
@@ -89,7 +89,7 @@ for _name, _numpy, _math, _partials, _ in FUNCTIONS:
         if _attribute and hasattr(_module, _attribute):
             of(getattr(_module, _attribute))(_elementwise(_name, _module is math))
 for _name, _functions in {
-    "add": (np.add,), "sub": (np.subtract,), "mul": (np.multiply,), "div": (np.divide,), "pow": (np.power,),
+    "add": (np.add,), "sub": (np.subtract,), "mul": (np.multiply,), "div": (np.divide,),
     "neg": (np.negative,), "abs": (np.abs, np.fabs, builtins.abs), "sign": (np.sign,),
     "isnan": (np.isnan,), "isinf": (np.isinf,), "isfinite": (np.isfinite,), "lt": (np.less,), "le": (np.less_equal,),
     "gt": (np.greater,), "ge": (np.greater_equal,), "eq": (np.equal,), "ne": (np.not_equal,), "mod": (np.mod,),
@@ -256,10 +256,10 @@ def _bool(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     return make("bool", b.operand(only_item(b, number(b, a, node))))
 
 
-@of(builtins.pow)
+@of(builtins.pow, np.power)
 def _pow(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     base, exponent = take(b, args, words, "base exp", node)
-    return b.apply("pow", number(b, base, node), number(b, exponent, node))
+    return power(b, array_of(b, base, node), array_of(b, exponent, node))
 
 
 @of(builtins.len)
