@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import pickle
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from interpreting import interpreted
 
 import fastgrad as fg
 from fastgrad.differentiate import recipes, terms
@@ -332,3 +334,40 @@ def test_a_rule_for_an_array_runs_forward_once_for_each_element():
     there = sum(np.sum(a * b) for a, b in zip(along, weights, strict=True))
     back = sum(np.sum(a * b) for a, b in zip(pulled, tangents, strict=True))
     assert there == pytest.approx(back, rel=1e-12)
+
+
+@fg.custom_gradient
+def product_by_ten(pair, k):
+    return pair[0] * pair[1] * k, lambda d: ((d * pair[1] * 10.0, d * pair[0] * 10.0), d * 5.0)
+
+
+@fg.custom_gradient
+def of_another_shape(a):
+    return np.sum(a * a), lambda d: np.ones(1) * d
+
+
+def test_a_rule_may_take_tuples():
+    def f(x):
+        return product_by_ten((x, x), x)
+
+    with interpreted():
+        assert fg.grad(f)(2.0) == 45.0
+        assert fg.jvp(f, (2.0,), (1.0,)) == (8.0, 45.0)
+        assert fg.hvp(f)(2.0, 1.0) == 20.0
+
+
+@pytest.mark.parametrize("derivative", [fg.grad, fg.jacobian])
+def test_the_adjoint_that_a_rule_gives_has_the_shape_of_the_argument(derivative):
+    with interpreted(), pytest.raises(ValueError, match="another shape than its argument"):
+        derivative(lambda u: of_another_shape(u))(np.ones(3))
+
+
+@pytest.mark.parametrize("run", [interpreted, nullcontext])
+def test_an_integer_to_a_negative_power_is_an_error(run):
+    def f(x, n):
+        return x * 2**n
+
+    with run():
+        assert fg.grad(f)(1.0, 3) == 8.0
+        with pytest.raises(ValueError, match="negative power"):
+            fg.grad(f)(1.0, -3)

@@ -11,12 +11,13 @@ from .assigning import named
 from .builder import Builder
 from .expressions import before, expression, starred
 from .liveness import assigned, kept_by_functions
-from .program import Custom, Name, Op, Statement
+from .program import Custom, Expr, If, Name, Op, Raise, Statement
 from .reading import plain, read
 from .recursion import inlined
+from .rules import make
 from .structure import RESULT, Elses, Structurer
 from .unset import guarded
-from .values import UNBOUND, Closure, Method, Scope, Static, is_expr
+from .values import UNBOUND, Closure, Listed, Method, Scope, Static, flatten, form, is_expr, refill
 
 
 def call(b: Builder, scope: Scope, node: ast.Call) -> Any:
@@ -62,7 +63,7 @@ def apply(b: Builder, function: Any, args: list[Any], words: dict[str, Any], nod
 
 def custom(b: Builder, rule: Any, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     """A call of a function with a rule of its own: rule(*args) gives the value and the function that pulls adjoints back."""
-    names = [b.bind("value", v) if isinstance(v, Op) else v for v in args]
+    names = [refill(v, [b.bind("value", leaf) if isinstance(leaf, Op) else leaf for leaf in flatten(v)]) for v in args]
     result = apply(b, Static(rule), names, words, node)
     if (
         not isinstance(result, tuple)
@@ -79,17 +80,36 @@ def custom(b: Builder, rule: Any, args: list[Any], words: dict[str, Any], node: 
     with b.into(statements):
         gains = apply(b, pull, [seed], {}, node)
         parts = list(gains) if isinstance(gains, tuple) else [gains]
-        parts = [b.operand(v) if is_expr(v) else v for v in parts]
-    if len(parts) != len(args):
-        raise b.error(f"has a rule that gives {len(parts)} adjoints for {len(args)} arguments", node)
-    pairs = []
-    for name, part in zip(names, parts, strict=True):
-        if isinstance(name, Name) and name.kind.is_float and is_expr(part):
-            if part.kind.ndim != name.kind.ndim:
-                raise b.error(f"has a rule that gives {part.kind} as the adjoint of {name.kind}", node)
-            pairs.append((name, part))
+        if len(parts) != len(args):
+            raise b.error(f"has a rule that gives {len(parts)} adjoints for {len(args)} arguments", node)
+        pairs = [pair for name, part in zip(names, parts, strict=True) for pair in adjoints(b, name, part, node)]
     b.emit(Custom(target.id, value, seed, statements, pairs))
     return target
+
+
+def adjoints(b: Builder, argument: Any, gain: Any, node: ast.AST) -> list[tuple[Name, Expr]]:
+    """The numbers and arrays of an argument, each with the adjoint that a rule gives it; None stands for no derivative.
+
+    ValueError, when it runs, where the shapes differ.
+    """
+    if isinstance(gain, Static) and gain.value is None:
+        return []
+    names, parts = flatten(argument), flatten(gain)
+    if form(argument) != form(gain) or any(isinstance(name, Listed) for name in names):
+        raise b.error("has a rule whose adjoint is not nested as the argument is", node)
+    pairs = []
+    for name, part in zip(names, parts, strict=True):
+        if not (isinstance(name, Name) and name.kind.is_float and is_expr(part)):
+            continue
+        if part.kind.ndim != name.kind.ndim:
+            raise b.error(f"has a rule that gives {part.kind} as the adjoint of {name.kind}", node)
+        found = b.operand(part) if not part.kind.is_array else b.atom(part)
+        for k in range(name.kind.ndim):
+            fits = make("eq", make("shape", found, axis=k), make("shape", name, axis=k))
+            text = "raise ValueError('a custom gradient has another shape than its argument')"
+            b.emit(If(fits, [], [Raise(text, where=b.where)]))
+        pairs.append((name, found))
+    return pairs
 
 
 def _default_reader(target: Any, name: str) -> Any:

@@ -202,10 +202,9 @@ def prod_axis(a: Any, axis: int) -> Any:
     flat, given, inner = out.reshape(-1), np.ascontiguousarray(a).reshape(-1), after(a, axis)
     for place in range(flat.size):
         start = place // inner * a.shape[axis] * inner + place % inner
-        product = given[start]
-        for k in range(1, a.shape[axis]):
-            product *= given[start + k * inner]
-        flat[place] = product
+        flat[place] = 1
+        for k in range(a.shape[axis]):
+            flat[place] *= given[start + k * inner]
     return out
 
 
@@ -262,6 +261,8 @@ def extreme_axis(a: Any, axis: int, sign: float) -> Any:
     out = np.ascontiguousarray(sum_axis(a, axis))  # for its shape
     flat, given = out.reshape(-1), np.ascontiguousarray(a).reshape(-1)
     inner = after(a, axis)
+    if a.shape[axis] == 0 and flat.size > 0:
+        raise ValueError("zero-size array to a reduction, which has no identity")
     for place in range(flat.size):
         start = place // inner * a.shape[axis] * inner + place % inner
         best = given[start]

@@ -21,7 +21,24 @@ from .rules import make
 
 LIMIT = 2**63
 EXACT = {"add": operators.add, "sub": operators.sub, "mul": operators.mul, "pow": operators.pow}
+NEGATIVE = "raise ValueError('an integer is raised to a negative power: make one of them a float')"
 TOO_LONG = "raise OverflowError('an integer of more than 64 bits: make it a float')"
+
+
+def arithmetic(b: Builder, name: str, a: Expr, c: Expr, node: ast.AST) -> Expr:
+    """An operation on two numbers or arrays, with questions in front of it where both are of integers."""
+    if a.kind == c.kind == I8:
+        known = combined(b, name, a, c, node)
+        return known if isinstance(known, Lit) else b.apply(name, *known)
+    if name != "pow" or a.kind.is_float or c.kind.is_float:
+        return b.apply(name, a, c)
+    if not isinstance(c, Lit):
+        c = b.atom(c)
+        negative = b.apply("lt", c, Lit(0, I8))
+        ask(b, b.apply("any", negative) if negative.kind.is_array else negative, NEGATIVE)
+    elif c.value < 0:
+        raise b.error("raises integers to a negative power: make them floats", node)
+    return b.apply(name, a, c)
 
 
 def combined(b: Builder, name: str, a: Expr, c: Expr, node: ast.AST) -> tuple[Expr, Expr] | Lit:
@@ -41,8 +58,7 @@ def combined(b: Builder, name: str, a: Expr, c: Expr, node: ast.AST) -> tuple[Ex
     if name == "pow" and not (isinstance(c, Lit) and 0 <= c.value <= 3):
         a, c = b.atom(a), b.atom(c)
         if not isinstance(c, Lit) or c.value < 0:
-            text = "raise ValueError('an integer to the power of a negative integer: make one of them a float')"
-            ask(b, make("lt", c, Lit(0, I8)), text)
+            ask(b, make("lt", c, Lit(0, I8)), NEGATIVE)
         if not isinstance(a, Lit):
             ask(b, too_long(make("pow", as_float(a), as_float(c))), TOO_LONG)
         elif abs(a.value) > 1:

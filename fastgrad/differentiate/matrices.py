@@ -13,7 +13,13 @@ from .shapes import ravel
 from .vocabulary import Handler, of, take
 
 
-@of(np.dot, np.matmul)
+@of(np.matmul)
+def _matmul(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    x, y = (array_of(b, v, node) for v in take(b, args, words, "a b", node))
+    return matmul(b, x, y, node)
+
+
+@of(np.dot)
 def _dot(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     x, y = (array_of(b, v, node) for v in take(b, args, words, "a b", node))
     return matmul(b, x, y, node) if x.kind.is_array and y.kind.is_array else b.apply("mul", x, y)
@@ -21,8 +27,9 @@ def _dot(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> A
 
 @of(np.vdot, np.inner)
 def _inner(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    if sum(array_of(b, v, node).kind.ndim for v in args) > 2:
-        raise b.error("is an inner product of more than vectors", node)
+    values = take(b, args, words, "a b", node)
+    if {array_of(b, v, node).kind.ndim for v in values} not in ({0}, {1}):
+        raise b.error("is an inner product of other than two vectors", node)
     return _dot(b, args, words, node)
 
 

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from .builder import Builder
-from .kinds import I8, Kind
+from .kinds import Kind
 from .program import Expr, Lit
 from .rules import make
 from .values import Items, Listed, Static, is_expr
@@ -76,14 +76,9 @@ def binary(b: Builder, operator: type[ast.operator], left: Any, right: Any, node
         raise b.error("asks for the bits of a float", node)
     if masks and not bitwise and operator is not ast.Div:
         raise b.error("is arithmetic on arrays of truths, whose results are truths: write & or | instead", node)
-    if a.kind == c.kind == I8:
-        from .integers import combined
+    from .integers import arithmetic
 
-        pair = combined(b, BINARY[operator], a, c, node)
-        if isinstance(pair, Lit):
-            return pair
-        a, c = pair
-    return b.apply(BINARY[operator], a, c)
+    return arithmetic(b, BINARY[operator], a, c, node)
 
 
 def _joined(b: Builder, operator: type[ast.operator], left: Any, right: Any, node: ast.AST) -> Any:

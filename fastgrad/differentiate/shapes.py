@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from .aliases import source_of
-from .builder import Builder, as_value
+from .builder import Builder
 from .indexing import ABSENT, getitem
-from .kinds import I8, Kind
-from .operands import array_of, number
+from .kinds import B1, I8, Kind
+from .operands import array_of, as_float, number
 from .program import Expr, If, Lit, Name, Op, Raise
 from .reductions import axis_of
 from .rules import make
-from .values import Items, Listed, Static, dtype_name, flatten, is_expr
-from .vocabulary import Handler, of, take
+from .values import Listed, Static, dtype_name, flatten, is_expr
+from .vocabulary import Handler, of, only_item, take
 
 
 @of(np.transpose)
@@ -25,9 +25,13 @@ def transpose(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST)
     """np.transpose."""
     a, axes = take(b, args, words, "a axes=None", node)
     array = b.operand(array_of(b, a, node))
-    if isinstance(axes, Static) or array.kind.ndim < 2:
+    if isinstance(axes, Static) and axes.value is None:
         return make("T", array) if array.kind.ndim > 1 else array
-    order = tuple(b.static_int(k, node) % array.kind.ndim for k in flatten(axes))
+    order = tuple(axis_of(b, k, array, node) or 0 for k in flatten(axes))
+    if sorted(order) != list(range(array.kind.ndim)):
+        raise b.error(f"does not name each of {array.kind.ndim} axes once", node)
+    if array.kind.ndim < 2:
+        return array
     back = tuple(order.index(k) for k in range(len(order)))
     return b.apply("transpose", array, axes=order, back=back)
 
@@ -36,15 +40,13 @@ def transpose(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST)
 def reshape(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     """np.reshape."""
     a, shape = take(b, args, words, "a shape", node)
-    sizes = [b.operand(number(b, v, node)) for v in flatten(shape)]
+    sizes = sizes_of(b, shape, node)
     array = b.atom(array_of(b, a, node))
-    if array.kind.is_array and not sizes:  # the one element
-        text = "raise ValueError('cannot reshape an array of more or fewer than one element into shape ()')"
-        b.emit(If(make("eq", make("size", array), Lit(1, I8)), [], [Raise(text, where=b.where)]))
-        return getitem(b, array, tuple([Lit(0, I8)] * array.kind.ndim), node)
+    if not sizes:
+        return only_item(b, array)
     if not array.kind.is_array and sizes:
         array = b.atom(b.apply("array", array, ndim=1))
-    return b.apply("reshape", array, *sizes, ndim=len(sizes)) if sizes else array
+    return b.apply("reshape", array, *sizes, ndim=len(sizes))
 
 
 @of(np.ravel)
@@ -59,54 +61,26 @@ def ravel(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
 def _expand(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     a, axis = take(b, args, words, "a axis", node)
     array = array_of(b, a, node)
-    return b.apply("expand", array, axis=b.static_int(axis, node) % (array.kind.ndim + 1))
+    k = new_axis(b, axis, array, node)
+    return b.apply("expand", array, axis=k) if array.kind.is_array else b.apply("array", array, ndim=1)
+
+
+def new_axis(b: Builder, axis: Any, array: Expr, node: ast.AST) -> int:
+    """The place of one more axis, counted from the front."""
+    k, count = b.static_int(axis, node), array.kind.ndim + 1
+    if not -count <= k < count:
+        raise b.error(f"makes the axis {k} of an array of {count} dimensions", node)
+    return k % count
 
 
 @of(np.flip)
 def _flip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     (a,) = take(b, args, words, "a", node)
     array = b.atom(array_of(b, a, node))
+    if not array.kind.is_array:
+        return array
     step = Op("slice", (ABSENT, ABSENT, Lit(-1, I8)), Kind("slice"))
     return getitem(b, array, tuple([step] * array.kind.ndim), node)
-
-
-@of(np.hstack)
-def _hstack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    (values,) = take(b, args, words, "arrays", node)
-    first = flatten(values)[0]
-    return _concatenate(b, [values, as_value(0 if not is_expr(first) or first.kind.ndim < 2 else 1)], {}, node)
-
-
-@of(np.concatenate)
-def _concatenate(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    values, axis = take(b, args, words, "arrays axis=0", node)
-    if not isinstance(values, tuple | Items):
-        raise b.error("joins arrays whose number is not known when the function is read", node)
-    parts = [b.atom(array_of(b, v, node)) for v in (values if isinstance(values, tuple) else values.items)]
-    if any(not p.kind.is_array for p in parts) or len({p.kind.ndim for p in parts}) > 1:
-        raise b.error("joins what has not the same number of dimensions", node)
-    k = axis_of(b, axis, parts[0], node) or 0
-    return b.apply("concatenate", *parts, axis=k, ndim=parts[0].kind.ndim)
-
-
-@of(np.vstack)
-def _vstack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    (values,) = take(b, args, words, "arrays", node)
-    first = flatten(values)[0]
-    return (_concatenate if is_expr(first) and first.kind.ndim > 1 else _stack)(b, [values], {}, node)
-
-
-@of(np.stack)
-def _stack(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    values, axis = take(b, args, words, "arrays axis=0", node)
-    if not isinstance(values, tuple | Items):
-        raise b.error("joins arrays whose number is not known when the function is read", node)
-    parts = [b.atom(array_of(b, v, node)) for v in (values if isinstance(values, tuple) else values.items)]
-    if not parts[0].kind.is_array:
-        return array_of(b, values, node)
-    return b.apply(
-        "stack", *parts, axis=b.static_int(axis, node) % (parts[0].kind.ndim + 1), ndim=parts[0].kind.ndim + 1
-    )
 
 
 @of(np.array)
@@ -120,8 +94,8 @@ def _asarray(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) 
     values, dtype = take(b, args, words, "a dtype=None", node)
     array = array_of(b, values, node)
     wanted = None if isinstance(dtype, Static) and dtype.value is None else dtype_of(b, dtype, "f8", node)
-    if wanted and wanted != array.kind.dtype and array.kind.is_array:
-        return b.apply("as_" + wanted, array)
+    if wanted and wanted != array.kind.dtype:
+        return converted(b, array, wanted)
     return b.apply("copy", array) if isinstance(values, Listed) else array
 
 
@@ -138,6 +112,16 @@ def _copy(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
     (a,) = take(b, args, words, "a", node)
     array = array_of(b, a, node)
     return b.apply("copy", array) if array.kind.is_array else array
+
+
+def converted(b: Builder, array: Expr, dtype: str) -> Expr:
+    """A number or an array as another number type; a new array."""
+    if array.kind.is_array and dtype == "b1":
+        return b.apply("ne", array, Lit(0, I8))
+    if array.kind.is_array:
+        return b.apply("as_" + dtype, array)
+    word = {"f8": "float", "f4": "float32", "i8": "int", "b1": "bool"}[dtype]
+    return array if array.kind.dtype == dtype else as_float(array) if dtype == "f8" else make(word, b.operand(array))
 
 
 def dtype_of(b: Builder, value: Any, default: str, node: ast.AST) -> str:
@@ -169,7 +153,10 @@ def _number(name: str, dtype: str) -> Lit:
 
 def sizes_of(b: Builder, shape: Any, node: ast.AST) -> list[Expr]:
     """The numbers of a shape."""
-    return [b.operand(number(b, v, node)) for v in flatten(shape)]
+    sizes = [b.operand(number(b, v, node)) for v in flatten(shape)]
+    if any(size.kind not in (I8, B1) for size in sizes):
+        raise b.error("has a shape that is not made of integers", node)
+    return sizes
 
 
 def shape_label(shape: Any) -> object:
@@ -189,9 +176,21 @@ for _function, _name in ((np.zeros, "zeros"), (np.ones, "ones"), (np.empty, "emp
 @of(np.broadcast_to)
 def _broadcast_to(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     a, shape = take(b, args, words, "a shape", node)
-    array = array_of(b, a, node)
-    dtype = array.kind.dtype
-    zeros = make("zeros", *sizes_of(b, shape, node), dtype=dtype, ndim=len(flatten(shape)), shape=shape_label(shape))
+    array = b.atom(array_of(b, a, node))
+    sizes, ndim, dtype = sizes_of(b, shape, node), array.kind.ndim, array.kind.dtype
+    if ndim > len(sizes):
+        raise b.error(f"gives {ndim} dimensions the shape of {len(sizes)}", node)
+    if not sizes:
+        return array
+    fits = [
+        make("bitor", make("eq", have, size), make("eq", have, Lit(1, I8)))
+        for k, size in enumerate(sizes[len(sizes) - ndim :])
+        if (have := make("shape", array, axis=k)) != size
+    ]
+    text = "raise ValueError('an array cannot be broadcast to this shape')"
+    for fit in fits:
+        b.emit(If(fit, [], [Raise(text, where=b.where)]))
+    zeros = make("zeros", *sizes, dtype=dtype, ndim=len(flatten(shape)), shape=shape_label(shape))
     whole = b.apply("add", array, b.atom(zeros))
     return replace(whole, attrs=(("looks", True),)) if isinstance(whole, Op) else whole
 
@@ -200,19 +199,13 @@ def _broadcast_to(b: Builder, args: list[Any], words: dict[str, Any], node: ast.
 def _take(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     a, where, axis = take(b, args, words, "a indices axis=None", node)
     array, index = b.atom(array_of(b, a, node)), array_of(b, where, node)
+    if index.kind.dtype != "i8" or not array.kind.is_array:
+        raise b.error("takes with what is no integer, or from a number", node)
     if array.kind.ndim > 1 and isinstance(axis, Static):
         raise b.error("takes from a flattened array: name the axis", node)
     k = 0 if isinstance(axis, Static) else axis_of(b, axis, array, node) or 0
     none = [Op("slice", (ABSENT, ABSENT, Lit(1, I8)), Kind("slice"))] * k
     return getitem(b, array, (*none, b.atom(index)), node)
-
-
-@of(np.column_stack)
-def _columns(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    values = flatten(args[0])
-    parts = [array_of(b, v, node) for v in values]
-    parts = [b.atom(b.apply("expand", p, axis=1)) if p.kind.ndim == 1 else b.atom(p) for p in parts]
-    return b.apply("concatenate", *parts, axis=1, ndim=2)
 
 
 @of(np.full)
@@ -250,15 +243,26 @@ of(np.empty_like)(_like("empty"))
 @of(np.full_like)
 def _full_like(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     a, fill = take(b, args, words, "a fill_value", node)
-    return make("full_like", b.atom(number(b, a, node)), b.operand(number(b, fill, node)))
+    array, value = b.atom(array_of(b, a, node)), number(b, fill, node)
+    if value.kind.is_array:
+        raise b.error("fills with an array", node)
+    return make("full_like", array, b.operand(value)) if array.kind.is_array else converted(b, value, array.kind.dtype)
 
 
 @of(np.arange)
 def _arange(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    dtype = words.pop("dtype", as_value(None))
-    values = [b.operand(number(b, v, node)) for v in args]
+    first, last, step, dtype = take(b, args, words, "start stop=None step=None dtype=None", node)
+    given = [first] + [v for v in (last, step) if not (isinstance(v, Static) and v.value is None)]
+    if len(given) == 2 and given[1] is step:
+        raise b.error("has a step without an end", node)
+    values = [b.atom(number(b, v, node)) for v in given]
+    if any(v.kind.is_array for v in values):
+        raise b.error("takes numbers, no arrays", node)
     natural = "f8" if any(v.kind.is_float for v in values) else "i8"
     array = make("arange", *values, dtype=natural, ndim=1)
+    if any(v.kind.is_float and not isinstance(v, Lit) for v in values[:1] + values[2:]) and len(values) > 1:
+        steps = make("arange", make("size", b.atom(array)), dtype="i8", ndim=1)  # they move with the first and the step
+        array = b.apply("add", values[0], b.apply("mul", values[2], steps) if len(values) > 2 else steps)
     wanted = dtype_of(b, dtype, natural, node)
     return array if wanted == natural else b.apply("as_" + wanted, array)
 
@@ -266,14 +270,26 @@ def _arange(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -
 @of(np.linspace)
 def _linspace(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     start, stop, count = (b.atom(number(b, v, node)) for v in take(b, args, words, "start stop num=50", node))
+    if any(v.kind.is_array for v in (start, stop, count)) or count.kind != I8:
+        raise b.error("takes numbers, no arrays, and a whole number of points", node)
     one = Lit(1, I8)
-    step = b.apply("div", b.apply("sub", stop, start), b.apply("sub", count, one))
+    steps = b.apply("sub", count, one)
+    if not isinstance(steps, Lit) or steps.value < 1:
+        steps = b.apply("maximum", steps, one)  # of one point, the start
+    step = b.apply("div", b.apply("sub", stop, start), steps)
     return b.apply("add", start, b.apply("mul", b.atom(step), make("arange", count, dtype="i8", ndim=1)))
 
 
-@of(np.eye, np.identity)
+@of(np.identity)
+def _identity(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    return _eye(b, take(b, args, words, "n", node), {}, node)
+
+
+@of(np.eye)
 def _eye(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     n, m = take(b, args, words, "n m=None", node)
+    if isinstance(m, Static) and m.value is not None:
+        raise b.error("has a number type, where a number of columns is expected", node)
     sizes = [b.operand(number(b, v, node)) for v in (n, m) if is_expr(v)]
     return make("eye", *sizes, dtype="f8", ndim=2)
 
@@ -290,7 +306,10 @@ def _diag(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
 def _triangle(name: str) -> Handler:
     def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
         a, k = take(b, args, words, "a k=0", node)
-        return b.apply(name, array_of(b, a, node), k=b.static_int(k, node))
+        array = array_of(b, a, node)
+        if array.kind.ndim != 2:
+            raise b.error(f"takes a matrix, not {array.kind.ndim} dimensions", node)
+        return b.apply(name, array, k=b.static_int(k, node))
 
     return handler
 

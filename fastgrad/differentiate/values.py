@@ -134,4 +134,5 @@ def dtype_name(value: Any) -> str | None:
         kind = np.dtype(value)
     except TypeError:
         return None
-    return {"f": kind.str[1:] if kind.itemsize > 2 else None, "i": "i8", "u": "i8", "b": "b1"}.get(kind.kind)
+    wide = kind.itemsize > 2  # narrow and unsigned numbers wrap around, and half precision rounds: neither is done here
+    return {"f": kind.str[1:] if wide else None, "i": "i8" if wide else None, "b": "b1"}.get(kind.kind)

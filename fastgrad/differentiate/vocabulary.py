@@ -12,12 +12,13 @@ import numpy as np
 
 from .builder import Builder, as_value, known
 from .indexing import getitem
+from .integers import arithmetic
 from .kinds import I8, Kind
 from .operands import array_of, as_float, number
-from .program import Expr, Lit
+from .program import Expr, If, Lit, Raise
 from .rules import FUNCTIONS, RULES, make
 from .sequences import Iterator
-from .values import Items, Listed, Slice, Static
+from .values import Items, Listed, Slice, Static, is_expr
 
 Handler = Callable[[Builder, list[Any], dict[str, Any], ast.AST], Any]
 TABLE: dict[int, Handler] = {}
@@ -42,10 +43,13 @@ def of(*functions: Any) -> Callable[[Handler], Handler]:
 
 
 def take(b: Builder, args: list[Any], words: dict[str, Any], spec: str, node: ast.AST) -> list[Any]:
-    """The arguments in the order of `spec` ("a axis=None"), UNSET ones as their default's Python value."""
-    parts = [part.split("=") for part in spec.split()]
+    """The arguments in the order of `spec` ("a axis=None"), UNSET ones as their default's Python value.
+
+    What follows a * is given by name alone: NumPy has other arguments in its place.
+    """
+    parts = [part.split("=") for part in spec.replace("*", "").split()]
     found: list[Any] = list(args)
-    if len(found) > len(parts):
+    if len(found) > len(spec.split("*")[0].split()):
         raise b.error("has more arguments than are supported", node)
     words = dict(words)
     for name, *default in parts[len(found) :]:
@@ -60,16 +64,20 @@ def take(b: Builder, args: list[Any], words: dict[str, Any], spec: str, node: as
     return found
 
 
-def _elementwise(name: str) -> Handler:
+def _elementwise(name: str, numbers: bool = False) -> Handler:
+    """numbers: a function of math, which takes no arrays."""
+
     def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
         rule = RULES[name]
         assert rule.partials is not None
         if len(args) != len(rule.partials) or words:
             raise b.error(f"takes {len(rule.partials)} plain arguments here", node)
         values = [array_of(b, a, node) for a in args]
+        if name in ("add", "sub", "mul", "neg") and all(v.kind.dtype == "b1" for v in values):
+            raise b.error("is arithmetic on truths, whose results are truths: write & or | instead", node)
         if not any(v.kind.is_array for v in values) and name in _TRULY_FLOAT:
             values = [as_float(v) if isinstance(v, Lit) else v for v in values]
-        if any(v.kind.is_array for v in values) and "_array(" in rule.text:
+        if any(v.kind.is_array for v in values) and (numbers or "_array(" in rule.text):
             raise b.error("takes numbers, no arrays", node)
         return b.apply(name, *values)
 
@@ -80,16 +88,58 @@ _TRULY_FLOAT = {row[0] for row in FUNCTIONS}
 for _name, _numpy, _math, _partials, _ in FUNCTIONS:
     for _module, _attribute in ((np, _numpy), (math, _math)):
         if _attribute and hasattr(_module, _attribute):
-            of(getattr(_module, _attribute))(_elementwise(_name))
+            of(getattr(_module, _attribute))(_elementwise(_name, _module is math))
 for _name, _functions in {
-    "add": (np.add,), "sub": (np.subtract,), "mul": (np.multiply,), "div": (np.divide,), "pow": (np.power, math.pow),
-    "neg": (np.negative,), "abs": (np.abs, np.fabs, builtins.abs, math.fabs), "sign": (np.sign,),
-    "maximum": (np.maximum, np.fmax), "minimum": (np.minimum, np.fmin), "isnan": (np.isnan, math.isnan),
-    "isinf": (np.isinf, math.isinf), "isfinite": (np.isfinite, math.isfinite), "lt": (np.less,), "le": (np.less_equal,),
+    "add": (np.add,), "sub": (np.subtract,), "mul": (np.multiply,), "div": (np.divide,),
+    "neg": (np.negative,), "abs": (np.abs, np.fabs, builtins.abs), "sign": (np.sign,),
+    "isnan": (np.isnan,), "isinf": (np.isinf,), "isfinite": (np.isfinite,), "lt": (np.less,), "le": (np.less_equal,),
     "gt": (np.greater,), "ge": (np.greater_equal,), "eq": (np.equal,), "ne": (np.not_equal,), "mod": (np.mod,),
     "floordiv": (np.floor_divide,),
 }.items():  # fmt: skip
     of(*_functions)(_elementwise(_name))
+for _name in ("isnan", "isinf", "isfinite"):
+    of(getattr(math, _name))(_elementwise(_name, True))
+
+
+def _of_floats(name: str) -> Handler:
+    """Functions of math whose result is a float, also of integers."""
+
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        return _elementwise(name, True)(b, [as_float(v) if scalar(v) else v for v in args], words, node)
+
+    return handler
+
+
+def scalar(value: Any) -> bool:
+    """Is it a number?"""
+    return is_expr(value) and not value.kind.is_array
+
+
+of(math.pow)(_of_floats("pow"))
+of(math.fabs)(_of_floats("abs"))
+
+
+def _larger(name: str, skips: bool) -> Handler:
+    """np.maximum and its like. skips: NaN is left out (np.fmax), where else it is the result: Python's max does neither."""
+
+    def handler(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+        plain = _elementwise(name)
+        if len(args) != 2 or not (skips or all(scalar(v) for v in args)):
+            return plain(b, args, words, node)
+        x, y = (b.atom(array_of(b, v, node)) for v in args)
+        result = plain(b, [x, y], words, node)
+        for value, other in ((y, x), (x, y)):
+            if value.kind.is_float and not (isinstance(value, Lit) and math.isfinite(value.value)):
+                result = b.apply("where", b.apply("isnan", value), other if skips else value, result)
+        return result
+
+    return handler
+
+
+of(np.maximum)(_larger("maximum", False))
+of(np.minimum)(_larger("minimum", False))
+of(np.fmax)(_larger("maximum", True))
+of(np.fmin)(_larger("minimum", True))
 
 
 def _logical(name: str) -> Handler:
@@ -117,11 +167,15 @@ def _square(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -
 
 @of(np.reciprocal)
 def _reciprocal(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    return b.apply("div", Lit(1.0, Kind("f8")), number(b, args[0], node))
+    (a,) = take(b, args, words, "a", node)
+    value = array_of(b, a, node)
+    if not value.kind.is_float:
+        raise b.error("is the reciprocal of integers, which NumPy rounds: write 1 / a", node)
+    return b.apply("div", Lit(1.0, Kind("f8")), value)
 
 
 def _to_int(name: str) -> Handler:
-    return lambda b, args, words, node: make("int", b.apply(name, number(b, args[0], node)))
+    return lambda b, args, words, node: make("int", _elementwise(name, True)(b, args, words, node))
 
 
 for _round_to in (math.floor, math.ceil, math.trunc):
@@ -138,6 +192,8 @@ def _where(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
 def _clip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     x, low, high = take(b, args, words, "a a_min=None a_max=None", node)
     result = b.operand(array_of(b, x, node))
+    if isinstance(low, Static) and isinstance(high, Static):
+        return b.apply("copy", result) if result.kind.is_array else result
     if not isinstance(low, Static):
         result = b.apply("maximum", result, array_of(b, low, node))
     return result if isinstance(high, Static) else b.apply("minimum", result, array_of(b, high, node))
@@ -145,49 +201,71 @@ def _clip(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> 
 
 @of(math.fmod)
 def _fmod(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    x, y = (b.atom(as_float(number(b, v, node))) for v in args)
+    x, y = (b.atom(as_float(number(b, v, node))) for v in take(b, args, words, "x y", node))
+    if not scalar(x) or not scalar(y):
+        raise b.error("takes numbers, no arrays", node)
     return b.apply("sub", x, b.apply("mul", b.atom(make("fmod_quotient", x, y)), y))
 
 
 # ---- Python's own ------------------------------------------------------------------------------------------------------
 
 
-@of(builtins.float, np.float64)
+@of(builtins.float)
 def _float(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    if isinstance(args[0], Static) and isinstance(args[0].value, str):
-        return as_value(float(args[0].value))
-    return as_float(only_item(b, number(b, args[0], node)))
+    (a,) = take(b, args, words, "x=0.0", node)
+    if isinstance(a, Static) and isinstance(a.value, str):
+        return as_value(float(a.value))
+    return as_float(only_item(b, number(b, a, node)))
+
+
+@of(np.float64)
+def _float64(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
+    value = array_of(b, args[0], node) if len(args) == 1 and not isinstance(args[0], Static) else None
+    return b.apply("as_f8", value) if value is not None and value.kind.is_array else _float(b, args, words, node)
 
 
 @of(np.float32)
 def _float32(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    return make("float32", b.operand(number(b, args[0], node)))
+    (a,) = take(b, args, words, "x=0.0", node)
+    return make("float32", b.operand(number(b, a, node)))
 
 
 def only_item(b: Builder, value: Expr) -> Expr:
-    """The one element of an array, or the number itself."""
-    return getitem(b, b.atom(value), tuple([Lit(0, I8)] * value.kind.ndim)) if value.kind.ndim else value
+    """The one element of an array, or the number itself; ValueError, when it runs, where there are others."""
+    if not value.kind.ndim:
+        return value
+    array = b.atom(value)
+    text = "raise ValueError('an array of one element was expected, to be a number')"
+    b.emit(If(make("eq", make("size", array), Lit(1, I8)), [], [Raise(text, where=b.where)]))
+    return getitem(b, array, tuple([Lit(0, I8)] * value.kind.ndim))
 
 
 @of(builtins.int, np.int64, np.int32)
 def _int(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    value = number(b, args[0], node)
+    (a,) = take(b, args, words, "x=0", node)
+    value = number(b, a, node)
+    if value.kind.is_array:
+        raise b.error("makes an integer of an array: write a.astype(int), or a.item()", node)
     return value if value.kind == I8 else make("int", b.operand(value))
 
 
 @of(builtins.bool)
 def _bool(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    return as_value(bool(args[0].value)) if known(args[0]) else make("bool", b.operand(number(b, args[0], node)))
+    (a,) = take(b, args, words, "x=False", node)
+    if known(a):
+        return as_value(bool(a.value))
+    return make("bool", b.operand(only_item(b, number(b, a, node))))
 
 
-@of(builtins.pow)
+@of(builtins.pow, np.power)
 def _pow(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    return b.apply("pow", number(b, args[0], node), number(b, args[1], node))
+    base, exponent = take(b, args, words, "base exp", node)
+    return arithmetic(b, "pow", array_of(b, base, node), array_of(b, exponent, node), node)
 
 
 @of(builtins.len)
 def _len(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    value = args[0]
+    (value,) = take(b, args, words, "a", node)
     if isinstance(value, tuple | Items):
         return as_value(len(value if isinstance(value, tuple) else value.items))
     array = number(b, value, node)
@@ -224,15 +302,6 @@ def _tuple(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) ->
     return static
 
 
-# ---- reductions --------------------------------------------------------------------------------------------------------
-
-
-# ---- products and linear algebra -----------------------------------------------------------------------------------------
-
-
-# ---- shapes --------------------------------------------------------------------------------------------------------------
-
-
 def _plain(name: str, count: int) -> Handler:
     """Functions whose result is no float: positions, truths."""
 
@@ -259,13 +328,18 @@ of(builtins.all)(_plain("all", 1))
 
 @of(builtins.round, np.round)
 def _round(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
-    return b.apply("rint", number(b, args[0], node)) if len(args) == 1 else b.apply("round", *args)
+    words = {{"number": "a", "ndigits": "decimals"}.get(name, name): value for name, value in words.items()}
+    a, decimals = take(b, args, words, "a decimals=None", node)
+    value = array_of(b, a, node)
+    if isinstance(decimals, Static) and decimals.value is None:
+        return b.apply("rint", value)
+    places = number(b, decimals, node)
+    if places.kind != I8:
+        raise b.error("rounds to places that are no integer", node)
+    return b.apply("round", value, places)
 
 
 @of(builtins.slice)
 def _slice(b: Builder, args: list[Any], words: dict[str, Any], node: ast.AST) -> Any:
     ends = [None if isinstance(a, Static) else b.atom(number(b, a, node)) for a in args]
     return Slice(*([None, *ends, None] if len(ends) == 1 else [*ends, None][:3]))
-
-
-# ---- methods of arrays ---------------------------------------------------------------------------------------------------

@@ -197,3 +197,35 @@ def cast(u, idx):
 
 def diagonal_of_a_matrix_that_is_not_square(A, B):
     return np.sum(np.diag(A) * np.diag(B) ** 2) + np.sum(np.diag(A[1:]))
+
+
+def numbers_as_other_types(u, x):
+    return np.sum(np.float64(u) ** 2) + np.sum(u + 3.0).astype(int) * x + np.array(x + 1.0, dtype=int) * u[0]
+
+
+def truths_of_numbers(u):
+    return np.sum(u.astype(bool) * u) + np.sum(np.array(u, dtype=bool) * u * u)
+
+
+def steps_by_name(u):
+    return np.sum(np.arange(0, 10, step=2) * u) + np.sum(np.arange(start=1, stop=6) * u * u)
+
+
+def points_from_a_moving_start(x, y):
+    a = np.arange(x, x + 2.4, 0.5)
+    return np.sum(a * a) + np.sum(np.arange(0.0, 2.9, y * 0.5) ** 3) + np.sum(np.linspace(x, y, 1))
+
+
+def joined_flat_and_in_rows(A, r):
+    flat, rows = np.concatenate((A, A * A), axis=None), np.vstack((r, A))
+    return flat @ np.arange(24.0) + np.sum(rows[0] * rows[1])
+
+
+def clipped_nowhere(u):
+    a = np.clip(u, None, None)
+    a[0] = 2.0
+    return np.sum(a * u)
+
+
+def larger_that_skip_nan(u):
+    return np.sum(np.fmax(u, np.where(u > 0.1, np.nan, 0.2)) ** 2) + np.sum(np.fmin(np.nan, u) * u)

@@ -161,3 +161,19 @@ def product_along_an_axis_where_factors_are_zero(A):
 def extremes_and_products_of_a_transposed_array(T):
     a = np.transpose(T, (0, 2, 1))
     return np.sum(np.max(a, axis=0) * np.min(a, axis=0) * np.prod(a, axis=0))
+
+
+def one_dimension_kept(u):
+    return np.sum(u * np.max(u, axis=0, keepdims=True)) * np.prod(u, axis=-1, keepdims=True)[0]
+
+
+def products_of_nothing(A):
+    return np.sum(np.prod(A[:0], axis=0) * A[0])
+
+
+def running_counts(u, x):
+    return np.sum(np.cumsum(u > 0) * u) + np.cumsum(x)[0]
+
+
+def rounded_to_places(u):
+    return np.sum(np.round(u, decimals=1) * u) + round(u[0] * u[0], ndigits=2) * u[1]

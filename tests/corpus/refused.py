@@ -339,3 +339,89 @@ def one_way_a_number_one_way_an_array(u, x):
 def one_way_a_number_one_way_a_tuple(u, x):
     a = x if x > 0 else (u, x)  # refused: `x if x > 0 else (u, x)` gives different things on the two ways
     return np.sum(a)
+
+
+def weights_in_the_place_of_a_keyword(A, w):
+    return np.sum(np.average(A, 0, w))  # refused: more arguments
+
+
+def a_number_type_in_the_place_of_a_keyword(A):
+    return np.sum(np.sum(A, 0, np.float32))  # refused: more arguments
+
+
+def dimensions_kept_or_not(A, flag):
+    return np.sum(np.max(A, axis=0, keepdims=flag))  # refused: known
+
+
+def an_axis_twice(T):
+    return np.sum(np.max(T, axis=(0, 0)))  # refused: twice
+
+
+def flattened_by_columns(A):
+    return A.flatten("F")[1]  # refused: more arguments
+
+
+def an_item_of_many(u):
+    return u.item(2)  # refused: more arguments
+
+
+def converted_in_place(u):
+    a = u.astype(float, copy=False)  # refused: copy
+    a[0] = 2.0
+    return np.sum(a * u)
+
+
+def filled_with_an_array(u):
+    return np.sum(np.full_like(u, u * u))  # refused: array
+
+
+def points_between_arrays(u, v):
+    return np.sum(np.linspace(u, v, 3))  # refused: arrays
+
+
+def taken_by_truths(u):
+    return np.sum(np.take(u, u > 0))  # refused: integer
+
+
+def triangle_of_a_vector(u):
+    return np.sum(np.triu(u))  # refused: matrix
+
+
+def shape_in_an_array(u, idx):
+    return np.sum(np.zeros(idx) + u[0])  # refused: integers
+
+
+def power_of_three(x, n):
+    return x * pow(n, 4, 5)  # refused: more arguments
+
+
+def rounded_reciprocals(x, n):
+    return x * np.reciprocal(n)  # refused: integers
+
+
+def columns_of_numbers(x, y):
+    return np.sum(np.vstack((x, y)))  # refused: dimensions
+
+
+def an_axis_that_is_not_there(u):
+    return np.sum(np.expand_dims(u, 5))  # refused: axis 5
+
+
+def mathematics_of_an_array(u):
+    return np.sum(math.exp(u))  # refused: no arrays
+
+
+def rows_compared(A):
+    return max(A)  # refused: rows
+
+
+def an_array_as_an_integer(u):
+    return u[0] * int(u)  # refused: integer of an array
+
+
+def truths_added_by_name(u, v):
+    return np.sum(np.add(u > 0, v > 0)) * u[0]  # refused: truths
+
+
+def numbers_that_wrap_around(u):
+    return np.sum((u * 300.0).astype(np.int8) * u)  # refused: number type

@@ -175,3 +175,7 @@ def arrays_of_no_dimensions(x, y, u):
 
 def wide_expression(x, y, z):
     return (x * y + y * z + z * x) * (x + y + z) / (x**2 + y**2 + z**2) - (x * y * z) * (x - y) * (y - z) * (z - x)
+
+
+def integer_powers(x, n):
+    return x * 2**n + x * 2**-2 + x * pow(3, n)
