@@ -56,7 +56,7 @@ typedef void (*Work)(void *context, int thread, int threads);
 #define WORD_BITS ((int)(8 * sizeof(unsigned long)))
 /* The cores that the threads of a region run on, as bits.  Threads that sleep at barriers look to Linux as if one core were
    enough for two of them: after a while of another process's work they have shared one for seconds beside an idle one
-   (measured: 650 us a step for 160).  So a thread that finds its core taken asks for one that is not, and then for all again */
+   (measured: 650 us a step for 190).  So a thread that finds its core taken asks for one that is not, and then for all again */
 typedef struct {
     unsigned long taken[1024 / WORD_BITS];
 } Cores;
