@@ -27,9 +27,7 @@ from typing import Any
 from .workloads import Task
 
 ROUNDS = 7
-SETTLE = (
-    0.2  # seconds between two runs: the last contender's idle threads, OpenBLAS's spin for 0.1 s, have gone to sleep
-)
+SETTLE = 0.2  # seconds between two runs: idle threads of the last contender sleep by then (OpenBLAS's spin for 0.1 s)
 AGREE = 0.05  # relative difference of two contenders' losses or predictions above which a note says so
 LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 

@@ -99,7 +99,7 @@ def own_cell(series: Series) -> str:
     return f"{duration(series.median())} ({duration(min(series.seconds))}-{duration(max(series.seconds))})"
 
 
-def training(suite: str, title: str, options: Options, peers: Sequence[str]) -> Result:
+def training(suite: str, title: str, options: Options, peers: Sequence[str], kind: str = "train") -> Result:
     """Training steps of all cases and numbers of threads, with the share of peak and the peers that are asked for."""
     chosen = [name for name in peers if name in options.peers] + list(options.extra)
     result = Result(title, ["network, batch", "threads", "fastgrad, a step", "of peak", *chosen])
@@ -109,7 +109,7 @@ def training(suite: str, title: str, options: Options, peers: Sequence[str]) -> 
         result.notes.append(ABOUT_JAX)
     for threads in options.possible_threads():
         for case in options.cases:
-            task = options.task("train", case, threads)
+            task = options.task(kind, case, threads)
             found = options.measure(task, peers)
             share = f"{found[0].share(case.flops):.0%}"
             cells = [cell(series, found[0]) for series in found[1:]]
@@ -231,9 +231,7 @@ def default_estimators(options: Options) -> Result:
         task = replace(options.task("estimator", Case((1, 1), 1), threads), piece=name)
         found = options.measure(task, ("sklearn",), 3)
         shape = "{rows:,.0f} x {columns:,.0f}".format(**found[0].facts)
-        cells = [
-            text for s in found[1:] for text in (cell(s, found[0]), "-" if s.skipped else memory_cell(s))
-        ] or ["-", "-"]  # fmt: skip
+        cells = [text for s in found[1:] for text in (cell(s, found[0]), memory_cell(s))] or ["-", "-"]
         result.row(options, name, shape, own_cell(found[0]), memory_cell(found[0]), *cells)
         result.add("estimators", task, found, 0.0)
     return result
@@ -241,29 +239,16 @@ def default_estimators(options: Options) -> Result:
 
 def memory_cell(series: Series) -> str:
     """The most memory that the contender's process had had after its first fit."""
-    used = series.answers[0].get("memory")
+    used = series.answers[0].get("memory") if series.answers else None
     return "-" if used is None else f"{used:.0f} MB"
 
 
 def layer_costs(options: Options) -> Result:
     """What dropout, norms and clipping of gradients add to a training step."""
-    names = [name for name in layers.VARIANTS if name != "fastgrad"]
-    result = Result(
-        f"Layers and clipping, {options.dtype}, Adam",
-        ["network, batch", "threads", "without, a step", *names],
-        notes=["1.04x (1.03-1.05): takes 1.04 times as long as without, median (lowest-highest round)"],
-    )
-    options = replace(
-        options, peers=tuple(names), cases=(Case.parse(layers.CASE),) if options.cases == OWN else options.cases
-    )
-    for threads in options.possible_threads():
-        for case in options.cases:
-            task = options.task("layers", case, threads)
-            found = options.measure(task, names)
-            cells = [cell(series, found[0]) for series in found[1:]]
-            result.row(options, case.name, str(threads), own_cell(found[0]), *cells)
-            result.add("layers", task, found, 0.0)
-    return result
+    names = tuple(name for name in layers.VARIANTS if name != "fastgrad")
+    cases = (Case.parse(layers.CASE),) if options.cases == OWN else options.cases
+    options = replace(options, peers=names, cases=cases, extra={})
+    return training("layers", f"Layers and clipping, {options.dtype}, Adam", options, names, "layers")
 
 
 def whole_trainings(suite: str, result: Result, options: Options, task: Task, peer: str, rounds: int) -> Result:

@@ -11,7 +11,7 @@ from .expressions import expression
 from .indexing import getitem, index_of
 from .kinds import I8
 from .lists import changeable
-from .program import Expr, If, Lit, Name, Op, Raise, Store
+from .program import Expr, Lit, Name, Op, Store
 from .rules import make
 from .values import Items, Listed, Method, Scope, flatten, is_expr, refill
 
@@ -48,8 +48,8 @@ def _unpack(b: Builder, scope: Scope, target: ast.Tuple | ast.List, value: Any, 
         if any(isinstance(n, ast.Starred) for n in names):
             raise b.error("unpacks an array into a list whose length is not known", node)
         array = b.atom(value)
-        text = f"raise ValueError('expected {len(names)} values to unpack')"
-        b.emit(If(make("eq", make("shape", array, axis=0), Lit(len(names), I8)), [], [Raise(text, where=b.where)]))
+        fits = make("eq", make("shape", array, axis=0), Lit(len(names), I8))
+        b.require(fits, f"ValueError('expected {len(names)} values to unpack')")
         value = tuple(getitem(b, array, (Lit(k, I8),)) for k in range(len(names)))
     items = value.items if isinstance(value, Items) else value
     if not isinstance(items, tuple):

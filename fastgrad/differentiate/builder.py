@@ -13,7 +13,7 @@ from .algebra import is_number
 from .aliases import source_of
 from .errors import DifferentiationError, Where
 from .kinds import B1, F8, I8, Constant, Kind, kind_of
-from .program import Assign, Captured, Expr, Lit, Name, Op, Program, Statement, Watched
+from .program import Assign, Captured, Expr, If, Lit, Name, Op, Program, Raise, Statement, Watched
 from .rules import RULES, make
 from .values import Items, Scope, Static, is_expr
 
@@ -81,6 +81,10 @@ class Builder:
         if statement.where is None:
             statement.where = self.where
         self.current.append(statement)
+
+    def require(self, fits: Expr, error: str) -> None:
+        """Raise the error, when it runs, unless the condition holds."""
+        self.emit(If(fits, [], [Raise(f"raise {error}", where=self.where)]))
 
     def bind(self, base: str, value: Expr) -> Name:
         """base = value under a fresh name."""

@@ -11,7 +11,7 @@ from .assigning import named
 from .builder import Builder
 from .expressions import before, expression, starred
 from .liveness import assigned, kept_by_functions
-from .program import Custom, Expr, If, Name, Op, Raise, Statement
+from .program import Custom, Expr, Name, Op, Statement
 from .reading import plain, read
 from .recursion import inlined
 from .rules import make
@@ -106,8 +106,7 @@ def adjoints(b: Builder, argument: Any, gain: Any, node: ast.AST) -> list[tuple[
         found = b.operand(part) if not part.kind.is_array else b.atom(part)
         for k in range(name.kind.ndim):
             fits = make("eq", make("shape", found, axis=k), make("shape", name, axis=k))
-            text = "raise ValueError('a custom gradient has another shape than its argument')"
-            b.emit(If(fits, [], [Raise(text, where=b.where)]))
+            b.require(fits, "ValueError('a custom gradient has another shape than its argument')")
         pairs.append((name, found))
     return pairs
 

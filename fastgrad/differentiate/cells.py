@@ -23,13 +23,13 @@ from .program import (
     Expr,
     For,
     If,
-    Move,
     Name,
     Op,
     Program,
     Statement,
     While,
     assigned,
+    bindings,
     blocks,
     every,
     expressions,
@@ -42,13 +42,8 @@ from .values import is_expr
 MAKERS = {id(f) for f in (np.where, np.array, np.asarray, np.copy, np.zeros, np.ones, np.empty, np.full, np.zeros_like,
                           np.ones_like, np.empty_like, np.full_like, np.reshape, np.transpose)}  # fmt: skip
 METHODS = {"reshape", "copy", "transpose"}
-HANDS_ON = {
-    "where": (1, 2),
-    "update": (0,),
-    "float": (0,),
-    "float32": (0,),
-    "int": (0,),
-}  # a value that may stay itself
+# the operands that a value may be, itself
+HANDS_ON = {"where": (1, 2), "update": (0,), "float": (0,), "float32": (0,), "int": (0,)}
 
 
 def boxed(value: Any) -> Any:
@@ -93,12 +88,7 @@ class Cells:
     """The names that may stand for arrays of no dimensions, and which may be the same one."""
 
     def __init__(self, program: Program) -> None:
-        pairs: list[tuple[str, Expr]] = []
-        for s in every(program.body):
-            if isinstance(s, Assign):
-                pairs.append((s.target, s.value))
-            elif isinstance(s, Move):
-                pairs += [(t.id, v) for t, v in zip(s.targets, s.values, strict=True)]
+        pairs = bindings(program.body)
         origins = [(target, part) for target, value in pairs if not value.kind.is_array for part in _itself(value)]
         self.boxed = {target for target, part in origins if isinstance(part, Op)}
         self.group: dict[str, set[str]] = {}

@@ -16,7 +16,7 @@ from dataclasses import replace
 from .builder import Builder
 from .kinds import F8, I8
 from .operands import as_float
-from .program import Assign, Expr, If, Lit, Move, Name, Op, Raise, Statement, every, names, walk
+from .program import Assign, Expr, If, Lit, Move, Name, Op, Raise, Statement, bindings, names, walk
 from .rules import make
 
 LIMIT = 2**63
@@ -91,18 +91,10 @@ def behind(statements: list[Statement], value: Expr) -> set[str]:
     found, count = names(value), -1
     while count != len(found):
         count = len(found)
-        for target, part in pairs(statements):
+        for target, part in bindings(statements):
             if target in found:
                 found |= names(part)
     return found
-
-
-def pairs(statements: list[Statement]) -> list[tuple[str, Expr]]:
-    """What is assigned, and to which names."""
-    single = [(s.target, s.value) for s in every(statements) if isinstance(s, Assign)]
-    return single + [
-        (t.id, v) for s in every(statements) if isinstance(s, Move) for t, v in zip(s.targets, s.values, strict=True)
-    ]
 
 
 def questions(statements: list[Statement], own: str, found: set[str]) -> list[Statement]:
@@ -111,12 +103,12 @@ def questions(statements: list[Statement], own: str, found: set[str]) -> list[St
     count = 0
     while count != len(grown):
         count = len(grown)
-        grown |= {target for target, value in pairs(statements) if target in found and names(value) & grown}
+        grown |= {target for target, value in bindings(statements) if target in found and names(value) & grown}
     done: list[Statement] = []
     for s in statements:
         if isinstance(s, If):
             s = replace(s, body=questions(s.body, own, found), orelse=questions(s.orelse, own, found))
-        for target, value in pairs([s]) if isinstance(s, Assign | Move) else []:
+        for target, value in bindings([s]) if isinstance(s, Assign | Move) else []:
             for part in walk(value) if target in found or target == own else []:
                 if isinstance(part, Op) and part.name == "mul" and part.kind == I8 and names(part) & grown:
                     size = make("mul", as_float(part.args[0]), as_float(part.args[1]))

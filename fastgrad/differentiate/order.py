@@ -142,12 +142,12 @@ def slice_before(loop: For, store: Store, own: str, direct: Callable[[str], str]
     if loop.step != ONE or loop.until or not isinstance(loop.start, Lit) or len(store.index) < store.base.kind.ndim:
         return None  # without an index for every dimension it writes rows
     where = [k for k, item in enumerate(store.index) if offset(loop.var, item) is not None]
-    inside = assigned(loop.body) | {loop.var}
+    varying = assigned(loop.body) | {loop.var}
     others = [item for k, item in enumerate(store.index) if k not in where]
-    if len(where) != 1 or any(names(item) & inside or item.kind != I8 for item in others):
+    if len(where) != 1 or any(names(item) & varying or item.kind != I8 for item in others):
         return None
     by = offset(loop.var, store.index[where[0]]) or 0
-    if loop.start.value + by < 0 or names(loop.stop) & inside:
+    if loop.start.value + by < 0 or names(loop.stop) & varying:
         return None
     for s in every(loop.body):
         if isinstance(s, Store) and s is not store and direct(s.base.id) == own:

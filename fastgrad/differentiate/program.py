@@ -319,6 +319,17 @@ def assigned(body: list[Statement]) -> set[str]:
     return found
 
 
+def bindings(body: list[Statement]) -> list[tuple[str, Expr]]:
+    """The names that are set to expressions anywhere in the statements, each with its expression."""
+    found: list[tuple[str, Expr]] = []
+    for statement in every(body):
+        if isinstance(statement, Assign):
+            found.append((statement.target, statement.value))
+        elif isinstance(statement, Move):
+            found += [(target.id, value) for target, value in zip(statement.targets, statement.values, strict=True)]
+    return found
+
+
 def surely_assigned(body: list[Statement]) -> set[str]:
     """The names bound on every way through the statements."""
     found: set[str] = set()

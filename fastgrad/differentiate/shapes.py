@@ -13,7 +13,7 @@ from .builder import Builder
 from .indexing import ABSENT, getitem
 from .kinds import B1, I8, Kind
 from .operands import array_of, as_float, number
-from .program import Expr, If, Lit, Name, Op, Raise
+from .program import Expr, Lit, Name, Op
 from .reductions import axis_of
 from .rules import make
 from .values import Listed, Static, dtype_name, flatten, is_expr
@@ -187,9 +187,8 @@ def _broadcast_to(b: Builder, args: list[Any], words: dict[str, Any], node: ast.
         for k, size in enumerate(sizes[len(sizes) - ndim :])
         if (have := make("shape", array, axis=k)) != size
     ]
-    text = "raise ValueError('an array cannot be broadcast to this shape')"
     for fit in fits:
-        b.emit(If(fit, [], [Raise(text, where=b.where)]))
+        b.require(fit, "ValueError('an array cannot be broadcast to this shape')")
     zeros = make("zeros", *sizes, dtype=dtype, ndim=len(flatten(shape)), shape=shape_label(shape))
     whole = b.apply("add", array, b.atom(zeros))
     return replace(whole, attrs=(("looks", True),)) if isinstance(whole, Op) else whole

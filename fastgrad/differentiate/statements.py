@@ -209,8 +209,8 @@ def _expression(b: Builder, scope: Scope, s: ast.Expr, live: set[str]) -> None:
 def _assert(b: Builder, scope: Scope, s: ast.Assert, live: set[str]) -> None:
     test = expression(b, scope, asked(s.test))
     if static_truth(test) is not True:
-        text = "raise AssertionError" + (f"({s.msg.value!r})" if isinstance(s.msg, ast.Constant) else "")
-        b.emit(If(number(b, test, s.test), [], [Raise(text, where=b.where)]))
+        error = "AssertionError" + (f"({s.msg.value!r})" if isinstance(s.msg, ast.Constant) else "")
+        b.require(number(b, test, s.test), error)
 
 
 def _raise(b: Builder, scope: Scope, s: ast.Raise, live: set[str]) -> None:

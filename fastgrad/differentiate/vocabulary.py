@@ -15,7 +15,7 @@ from .indexing import getitem
 from .integers import arithmetic
 from .kinds import I8, Kind
 from .operands import array_of, as_float, number
-from .program import Expr, If, Lit, Raise
+from .program import Expr, Lit
 from .rules import FUNCTIONS, RULES, make
 from .sequences import Iterator
 from .values import Items, Listed, Slice, Static, is_expr
@@ -235,8 +235,8 @@ def only_item(b: Builder, value: Expr) -> Expr:
     if not value.kind.ndim:
         return value
     array = b.atom(value)
-    text = "raise ValueError('an array of one element was expected, to be a number')"
-    b.emit(If(make("eq", make("size", array), Lit(1, I8)), [], [Raise(text, where=b.where)]))
+    single = make("eq", make("size", array), Lit(1, I8))
+    b.require(single, "ValueError('an array of one element was expected, to be a number')")
     return getitem(b, array, tuple([Lit(0, I8)] * value.kind.ndim))
 
 

@@ -39,6 +39,11 @@ def _loops(
 ) -> str:
     """The loop over n values of arrays: the plain one, and before it, for formulas of arithmetic and roots alone, one over
     whole vectors with `v_sqrt` (simd.h), where the kernels have that: it is faster than what the compiler makes of a root."""
+    plain = _loop(
+        block, lines, {k: f"{a}[i]" for k, a in loads.items()}, [f"{a}[i] = v_{k};" for k, a in stores.items()]
+    )
+    if set(re.findall(r"vm_\w+|\?", plain)) != {"vm_sqrt"}:
+        return _each("0", plain)
     whole = _loop(
         block,
         lines,
@@ -46,11 +51,6 @@ def _loops(
         [f"v_store({a} + i, v_{k});" for k, a in stores.items()],
         "V",
     )
-    plain = _loop(
-        block, lines, {k: f"{a}[i]" for k, a in loads.items()}, [f"{a}[i] = v_{k};" for k, a in stores.items()]
-    )
-    if set(re.findall(r"vm_\w+|\?", plain)) != {"vm_sqrt"}:
-        return _each("0", plain)
     head = "    intp begin = 0;\n#ifdef FAST_ROOT\n    for (; begin + LANES <= n; begin += LANES) {\n"
     body = "        const intp i = begin;\n" + whole.replace("vm_sqrt", "v_sqrt")
     return f"{head}{body}\n    }}\n#endif\n{_each('begin', plain)}"
